@@ -142,7 +142,8 @@ def page_environment(vendors_url: str, tmp_path: Path) -> dict[str, str]:
     command.chmod(0o755)
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     path = f'{command.parent}{os.pathsep}{kept.get("PATH", "")}'
-    return {**kept, 'PATH': path, 'PYTHONPATH': str(ROOT), **environment(vendors_url)}
+    own = {'PATH': path, 'PYTHONPATH': str(ROOT), 'PYDANTIC_LLM_HOME': str(tmp_path / 'home')}
+    return {**kept, **own, **environment(vendors_url)}
 
 
 def name_of(page: Path) -> str:

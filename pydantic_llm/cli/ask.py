@@ -1,62 +1,89 @@
-"""`pydantic-llm ask`: send one request and print the response."""
+"""`pydantic-llm ask`: send one prompt and print the response."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from argparse import Namespace
-from pathlib import Path
+from collections.abc import Sequence
 
 from ..exceptions import UserError
-from ..messages import BinaryContent, ModelRequest, UserContent, UserPromptPart
-from .choice import choose_model
+from ..messages import UserContent
+from .attachments import read_attachment, split_standard_input
+from .conversation import keep_turn, open_session
 from .errors import UsageError
-from .turn import Turn, read_settings
+from .images import save_files, show_image
+from .notes import print_note
+from .options import SETTING_OPTIONS
+from .results import extract_code, print_json, print_object, print_text
+from .schema import read_schema
+from .session import Session
+from .settings import parse_settings
+from .templates import apply_template, fill_prompt, save_template
+from .turn import Turn
 
-__all__ = ('ask', 'read_file')
+__all__ = ('ask',)
 
 
 def ask(arguments: Namespace) -> None:
     """Send the prompt and the files to the model, and print the response. Raises `UsageError` if both are missing."""
-    text = _add_piped_text(' '.join(arguments.prompt))
-    content: list[UserContent] = [*map(read_file, arguments.file), text] if text else [*map(read_file, arguments.file)]
-    if not content:
-        raise UsageError("the question is missing: pydantic-llm ask 'Why is the sky blue?'")
-    request = ModelRequest([UserPromptPart(text if content == [text] else content)], instructions=arguments.system)
-    asyncio.run(_send(arguments, request))
+    template = apply_template(arguments)
+    given = ' '.join(arguments.prompt)
+    if arguments.save:
+        save_template(arguments.save, arguments, given)
+        return
+    piped, piped_file = ('', None) if '-' in arguments.attach else split_standard_input()
+    text = fill_prompt(template, _join(given, piped), arguments)
+    if not text and not arguments.attach and piped_file is None:
+        raise UsageError("the question is missing: pydantic-llm 'Why is the sky blue?'")
+    settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
+    session = open_session(arguments, settings, output_type=_choose_output_type(arguments))
+    session.is_quiet = arguments.json or arguments.extract or session.output_type is not None
+    files = [] if piped_file is None else [piped_file]
+    asyncio.run(_send(arguments, session, text, files))
 
 
-async def _send(arguments: Namespace, request: ModelRequest) -> None:
-    async with choose_model(arguments.model) as model:
-        turn = Turn(model, read_settings(arguments), stream=not arguments.no_stream, verbose=arguments.verbose)
-        await turn.run([request])
+async def _send(arguments: Namespace, session: Session, text: str, files: Sequence[UserContent]) -> None:
+    async with session.model:
+        content: list[UserContent] = [*files, *[await read_attachment(name) for name in arguments.attach]]
+        turn = Turn(session, [*content, *([text] if text else [])] if content else text)
+        try:
+            await turn.run()
+        finally:
+            keep_turn(session, turn)
+    _print_result(arguments, session, turn)
 
 
-def _add_piped_text(prompt: str) -> str:
+def _print_result(arguments: Namespace, session: Session, turn: Turn) -> None:
+    """Print what was not shown while it arrived."""
+    paths = save_files(turn.response, arguments.files_to)
+    if arguments.json:
+        print_json(turn, session, [str(path) for path in paths])
+        return
+    if session.output_type is not None:
+        print_object(turn.output)
+    elif arguments.extract:
+        print_text(extract_code(turn.response.text or ''))
+    for file, path in zip(turn.response.files, paths, strict=True):
+        if show_image(file):
+            print_note(f'Saved as {path}')
+        else:
+            print(path)
+
+
+def _choose_output_type(arguments: Namespace) -> object:
+    schemas = [
+        (text, many) for text, many in ((arguments.schema, False), (arguments.schema_multi, True)) if text is not None
+    ]
+    if len(schemas) > 1:
+        raise UsageError('--schema and --schema-multi do not go together')
+    if schemas and arguments.extract:
+        raise UsageError('--extract and a schema do not go together')
+    try:
+        return read_schema(schemas[0][0], many=schemas[0][1]) if schemas else None
+    except UserError as error:
+        raise UsageError(str(error)) from None
+
+
+def _join(prompt: str, piped: str) -> str:
     """Return the prompt with the text of the standard input below it."""
-    piped = _read_piped_text().strip('\n')
     return f'{prompt}\n\n{piped}' if prompt.strip() and piped.strip() else prompt.strip() or piped
-
-
-def _read_piped_text() -> str:
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        return ''
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError:
-        raise UserError('The standard input is not text (UTF-8): send the file with --file') from None
-
-
-def read_file(path: Path) -> BinaryContent:
-    """Read a file to send. If its media type is unknown, it is text if it can be decoded as text."""
-    file = BinaryContent.from_path(path)
-    if file.media_type == 'application/octet-stream' and _is_text(file.data):
-        file.media_type = 'text/plain'
-    return file
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        return '\x00' not in data.decode()
-    except UnicodeDecodeError:
-        return False

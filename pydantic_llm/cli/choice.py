@@ -1,82 +1,84 @@
-"""Finds the model to use: the one that is named, or a model of the first vendor whose key is set."""
+"""Finds the model to use: the one that is named, the default one, or a model of the first vendor whose key is set."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import get_args
+from typing import NamedTuple
 
 from ..exceptions import UserError
 from ..models import Model, infer_model
-from ..models.known_names import KnownModelName
-from ..models.names import NAMES
-from ..providers.registry import SERVICES
+from .errors import UsageError
+from .folders import read_config
 
-__all__ = ('choose_model', 'default_model_name', 'key_variables', 'list_known_names')
+__all__ = ('MODEL_VARIABLE', 'build_model', 'choose_name', 'default_model_name')
 
-KEYS: dict[str, tuple[str, ...]] = {
-    'openai': ('OPENAI_API_KEY',),
-    'anthropic': ('ANTHROPIC_API_KEY',),
-    'azure': ('AZURE_OPENAI_API_KEY', 'AZURE_OPENAI_AD_TOKEN'),
-    'google-gla': ('GOOGLE_API_KEY', 'GEMINI_API_KEY'),
-    'groq': ('GROQ_API_KEY',),
-    'mistral': ('MISTRAL_API_KEY',),
-    'cohere': ('CO_API_KEY',),
-    'huggingface': ('HF_TOKEN',),
-    'bedrock': ('AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID', 'AWS_PROFILE'),
-    'google-vertex': ('GOOGLE_APPLICATION_CREDENTIALS',),
-}
-"""The environment variables of the keys of providers that are not in the registry, in order of preference."""
+MODEL_VARIABLE = 'PYDANTIC_LLM_MODEL'
+"""The environment variable of the default model."""
 
-CLOUDS = frozenset({'azure', 'azure-responses', 'bedrock', 'google-vertex'})
-"""Vendors that are never the default: an account with them does not imply that a model is deployed or enabled."""
-
-DEFAULT_MODELS: dict[str, str] = {
-    'openai': 'gpt-5.4-mini',
-    'anthropic': 'claude-sonnet-5-5',
-    'google-gla': 'gemini-3.8-flash',
-    'openrouter': 'anthropic/claude-sonnet-5.5',
-}
-"""The default model of a vendor. For other vendors it is the first known name."""
+EXAMPLES = ('OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY')
+"""The keys that an error names: those that most users have."""
 
 OFFLINE = 'pydantic-llm ask -m test Hello, or pydantic-llm serve -m test'
 """Commands that work without a key and a network."""
 
 
-def choose_model(name: str | None) -> Model:
+class Choice(NamedTuple):
+    """A model string, and the reason to use it if the user did not name it."""
+
+    name: str
+    reason: str | None = None
+
+
+def choose_name(name: str | None, base_url: str | None = None) -> Choice:
     """Return the named model, or a default model. Raises `UserError` if no model is named and no key is set."""
-    return infer_model(name or default_model_name())
+    if name is not None and not name.strip():
+        raise UsageError('the model is empty: give -m a name such as openai:gpt-5.4-mini, or leave -m out')
+    if name is None and base_url is not None:
+        raise UsageError('--base-url needs the name of a model: -m')
+    if name is None:
+        return _choose_default()
+    return Choice(name if base_url is None else _add_prefix(name))
+
+
+def build_model(name: str, base_url: str | None = None) -> Model:
+    """Build the model that a string names, at another address if one is given."""
+    if base_url is None:
+        return infer_model(name)
+    from .vendors import make_provider
+
+    name = _add_prefix(name)
+    prefix = name.partition(':')[0]
+    provider = make_provider(prefix, base_url)
+    if provider is None:
+        raise UserError(f'{prefix!r} takes no --base-url: its models are in this process')
+    return infer_model(name, provider=provider)
+
+
+def _add_prefix(name: str) -> str:
+    """Return a model string for a name without a prefix: most servers speak OpenAI's API."""
+    from ..models.names import find_prefix
+
+    prefix, colon, _ = name.partition(':')
+    return name if name == 'test' or (colon and find_prefix(prefix)) else f'openai:{name}'
 
 
 def default_model_name() -> str:
-    """Return a model string of the first vendor whose key is set. Raises `UserError` if no key is set."""
+    """Return the default model string. Raises `UserError` if none is set and no key is set."""
+    return _choose_default().name
+
+
+def _choose_default() -> Choice:
+    if name := os.environ.get(MODEL_VARIABLE):
+        return Choice(name)
+    if name := read_config().get('model'):
+        return Choice(name)
+    from .vendors import find_default_name, key_variables
+
     for prefix, variables in key_variables().items():
-        if any(os.environ.get(variable) for variable in variables) and (name := _find_default_name(prefix)):
-            return name
-    keys = {variables[0]: None for prefix, variables in key_variables().items() if _find_default_name(prefix)}
-    examples = list(keys)
+        used = next((variable for variable in variables if os.environ.get(variable)), None)
+        if used and (found := find_default_name(prefix)):
+            return Choice(found, f'since {used} is set; -m, {MODEL_VARIABLE} or `models default` choose another')
     raise UserError(
-        f'No model is named and no key is set: name a model with -m, '
-        f'or set {", ".join(examples[:-1])} or {examples[-1]}. To try it without a key: {OFFLINE}'
+        f'No model is named and no key is set: name a model with -m, or set a key ({", ".join(EXAMPLES)}, ...; '
+        f'`pydantic-llm models` lists all), or store one with `pydantic-llm keys set`. Without a key: {OFFLINE}'
     )
-
-
-def key_variables() -> dict[str, tuple[str, ...]]:
-    """Return the environment variables of the keys by prefix, in the order in which default models are tried."""
-    services = {name: service.key_variables for name, service in SERVICES.items() if service.needs_key}
-    keys = {**KEYS, **services}
-    rooms = {prefix: keys[name.provider] for prefix, name in NAMES.items() if name.provider in keys}
-    return {**{prefix: rooms[prefix] for prefix in KEYS if prefix in rooms}, **rooms, **services}
-
-
-def list_known_names(prefix: str = '') -> Iterator[str]:
-    """List the known model strings. Other names are valid too: they are sent to the vendor unchanged."""
-    return (name for name in get_args(KnownModelName) if name.startswith(prefix))
-
-
-def _find_default_name(prefix: str) -> str | None:
-    if prefix in CLOUDS:
-        return None
-    if prefix in DEFAULT_MODELS:
-        return f'{prefix}:{DEFAULT_MODELS[prefix]}'
-    return next(list_known_names(f'{prefix}:'), None)

@@ -5,29 +5,37 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from ..exceptions import LLMError
 from .errors import UsageError, describe_error
-from .parser import build_parser
+from .parser import COMMANDS, build_parser
 
 __all__ = ('main',)
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended: 128 + SIGINT."""
 
+OF_THE_PROGRAM = ('-h', '--help', '--version')
+"""The options that come before a command."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. For wrong usage, argparse exits the process with 2."""
     parser = build_parser()
-    argv = sys.argv[1:] if argv is None else argv
-    if not argv:
+    argv = [*(sys.argv[1:] if argv is None else argv)]
+    if not argv and (sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()):
         parser.print_help()
         return 2
+    if not argv or argv[0] not in (*COMMANDS, *OF_THE_PROGRAM):
+        if (meant := _find_misspelt_command(argv)) is not None:
+            parser.error(f'{argv[0]!r} is not a command; did you mean {meant!r}? To ask it: pydantic-llm ask {argv[0]}')
+        argv = ['ask', *argv]
     arguments = parser.parse_args(argv)
     try:
         arguments.command(arguments)
     except UsageError as error:
-        parser.error(str(error))
+        arguments.parser.error(str(error))
     except KeyboardInterrupt:
         print('Interrupted.', file=sys.stderr)
         return INTERRUPTED
@@ -39,3 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'pydantic-llm: {describe_error(error)}', file=sys.stderr)
         return 1
     return 0
+
+
+def _find_misspelt_command(argv: Sequence[str]) -> str | None:
+    """Return the command that a first word was meant to be, so that a misspelling is not sent to a model."""
+    return next(iter(get_close_matches(argv[0], COMMANDS, 1, 0.75)), None) if argv else None

@@ -1,18 +1,20 @@
 """`pydantic-llm models`: list the prefixes, the known models of one vendor, or the models that a server lists.
 
-Known names have their context windows and prices beside them, if the package `genai-prices` is installed.
+`models default` shows the model that is used if none is named, `models default NAME` sets it.
+
+Known names have their context windows and prices next to them, if the package `genai-prices` is installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from inspect import signature
 from typing import Any
 
 from pydantic_core import to_json
@@ -20,11 +22,15 @@ from pydantic_core import to_json
 from ..exceptions import UserError
 from ..models.names import NAMES
 from ..prices import Prices, find_context_window, find_model_prices
-from ..providers import Provider, infer_provider_class
+from ..providers import Provider
 from ..providers.provider import connect
 from ..providers.registry import ALIASES, SERVICES
 from ..transport.response import ClientConnection
-from .choice import key_variables, list_known_names
+from .choice import MODEL_VARIABLE, build_model, choose_name
+from .errors import UsageError
+from .folders import config_path, read_config, write_private
+from .notes import print_note
+from .vendors import key_variables, list_known_names, make_provider
 
 __all__ = ('models',)
 
@@ -41,17 +47,42 @@ ANY_NAME = {
 }
 """A description of the model name, for vendors that have no names of their own."""
 
+LINE_WIDTH = 80
+
+KEY_WIDTH = 28
+"""The width of the column of keys. A longer name moves the next column."""
+
 
 def models(arguments: Namespace) -> None:
     """Print the prefixes, or the model strings that match the arguments."""
+    if arguments.prefix == 'default':
+        _run_default(arguments.name)
+        return
+    if arguments.name is not None:
+        raise UsageError(f'{arguments.name!r} is one argument too many: `models default NAME` sets the default model')
     prefix, colon, beginning = (arguments.prefix or '').partition(':')
     prefix = ALIASES.get(prefix, prefix)
     if arguments.live or arguments.base_url:
-        _list_live(prefix or 'openai', beginning, arguments.base_url)
+        _list_live(prefix or 'openai', beginning, arguments.base_url, as_json=arguments.json)
     elif prefix:
         _list_names(prefix, f'{prefix}{colon}{beginning}', as_json=arguments.json)
     else:
-        _list_prefixes()
+        _list_prefixes(as_json=arguments.json)
+
+
+def _run_default(name: str | None) -> None:
+    """Print the default model, or set it."""
+    if name is None:
+        choice = choose_name(None)
+        print(choice.name)
+        if choice.reason:
+            print_note(f'It is chosen {choice.reason}.')
+        return
+    build_model(name)  # raises the errors of a wrong name and of a missing key
+    write_private(config_path(), json.dumps({**read_config(), 'model': name}, indent=2))
+    print_note(f'The default model is {name}.')
+    if os.environ.get(MODEL_VARIABLE):
+        print_note(f'The environment variable {MODEL_VARIABLE} is set too, and wins.')
 
 
 # ---------------------------------------------------------------------- known names
@@ -71,7 +102,7 @@ def _list_names(prefix: str, text: str, *, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is known of a model."""
+    """The facts that are known of a model."""
 
     name: str
     context_window: int | None
@@ -111,45 +142,65 @@ def _is_prefix(text: str) -> bool:
     return text in NAMES or text in SERVICES
 
 
-def _list_prefixes() -> None:
+def _list_prefixes(*, as_json: bool) -> None:
+    """Print one line of at most 80 columns for each prefix: the variable of its key, and as many names as fit."""
     keys = key_variables()
-    rows = [
-        (f'{prefix}:', _format_key(prefix, keys), _format_examples(prefix)) for prefix in sorted({*NAMES, *SERVICES})
-    ]
-    rows.append(('test', 'needs none', 'an invented response, without a network'))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for prefix, key, examples in [('', 'key', 'known names'), *rows]:
-        print(f'{prefix:{widths[0]}}  {key:{widths[1]}}  {examples}'.rstrip())
+    rows = [_Prefix(prefix, keys.get(prefix, ()), [*_names_of(prefix)]) for prefix in sorted({*NAMES, *SERVICES})]
+    if as_json:
+        print(to_json([{**asdict(row), 'key_is_set': row.used is not None} for row in rows], indent=2).decode())
+        return
+    lines = [(f'{row.prefix}:', _format_key(row), ', '.join(row.models)) for row in rows]
+    lines.append(('test', 'needs none', 'an invented response, without a network'))
+    width = max(len(prefix) for prefix, _, _ in lines)
+    for prefix, key, names in [('', 'key', 'known names'), *lines]:
+        start = f'{prefix:{width}}  {key:{KEY_WIDTH}}  '
+        print(f'{start}{_shorten_list(names, LINE_WIDTH - len(start))}'.rstrip())
     print('\nAny other name of a vendor works too: write the prefix before it. (*: this key is set)')
 
 
-def _format_key(prefix: str, keys: Mapping[str, tuple[str, ...]]) -> str:
-    variables = keys.get(prefix, ())
-    if used := next((variable for variable in variables if os.environ.get(variable)), None):
-        return f'{used} *'
-    return next(iter(variables), "its vendor's" if prefix == 'litellm' else 'needs none')
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """A prefix of model strings."""
+
+    prefix: str
+    key_variables: tuple[str, ...]
+    models: list[str]
+
+    @property
+    def used(self) -> str | None:
+        """The variable that is set."""
+        return next((variable for variable in self.key_variables if os.environ.get(variable)), None)
 
 
-def _format_examples(prefix: str) -> str:
-    names = [name.partition(':')[2] for name in list_known_names(f'{prefix}:')]
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+def _format_key(row: _Prefix) -> str:
+    if row.used:
+        return f'{row.used} *'
+    return next(iter(row.key_variables), "its vendor's" if row.prefix == 'litellm' else 'needs none')
+
+
+def _names_of(prefix: str) -> Iterator[str]:
+    return (name.partition(':')[2] for name in list_known_names(f'{prefix}:'))
+
+
+def _shorten_list(text: str, width: int) -> str:
+    """Return the first items of a list that fit, and '...' for the others."""
+    if len(text) <= width:
+        return text
+    fitting = text[: width - 3].rpartition(', ')[0]
+    return f'{fitting}, ...' if fitting else f'{text[: max(width - 3, 0)]}...'
 
 
 # ---------------------------------------------------------------------- names that a server lists
 
 
-def _list_live(prefix: str, beginning: str, base_url: str | None) -> None:
+def _list_live(prefix: str, beginning: str, base_url: str | None, *, as_json: bool) -> None:
     """Print the models that a server lists, as model strings. Raises `UserError` if the vendor lists none."""
-    name = NAMES[prefix].provider if prefix in NAMES else prefix
-    if name is None:
+    provider = make_provider(prefix, base_url)
+    if provider is None:
         raise UserError(_describe_no_list(prefix))
-    kind: Any = infer_provider_class(name)
-    if base_url is not None and 'base_url' not in signature(kind).parameters:
-        raise UserError(f'{prefix!r} takes no --base-url')
-    names = asyncio.run(_fetch_names(kind() if base_url is None else kind(base_url=base_url)))
-    for model_name in names:
-        if model_name.startswith(beginning):
-            print(f'{prefix}:{model_name}')
+    listed = asyncio.run(_fetch_names(provider))
+    names = [f'{prefix}:{name}' for name in listed if name.startswith(beginning)]
+    print(json.dumps(names, indent=2) if as_json else '\n'.join(names))
 
 
 def _describe_no_list(name: str) -> str:

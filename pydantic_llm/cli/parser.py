@@ -1,62 +1,84 @@
-"""Builds the parser of the command line: the commands, their options and their help."""
+"""Builds the parser of the command line: the commands, their options and their help.
+
+A new command is a row of `COMMANDS` and a function of the same name in a module of the same name.
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from .. import __version__
-from ..settings import THINKING_LEVELS
+from .options import add_options
 
-__all__ = ('KEY_VARIABLE', 'THINKING', 'build_parser')
+__all__ = ('COMMANDS', 'KEY_VARIABLE', 'build_parser')
 
 KEY_VARIABLE = 'PYDANTIC_LLM_SERVE_KEY'
 """The environment variable of `serve --key`. Unlike an argument, it is not visible in the list of processes."""
 
-THINKING: dict[str, bool | str] = {'on': True, 'off': False, **{level: level for level in THINKING_LEVELS}}
-"""The values of `--thinking`, as values of the setting `thinking`."""
+WITHOUT_KEYS = ('completion', 'keys', 'logs', 'templates')
+"""The commands that do not need the keys that are stored."""
 
 EXAMPLES = """\
 examples:
-  pydantic-llm ask 'Why is the sky blue?'
-  pydantic-llm ask -m anthropic:claude-sonnet-5-5 'What does this do?' --file main.py
-  git diff | pydantic-llm ask 'Write a commit message for this change'
-  pydantic-llm chat --history talk.json
+  pydantic-llm 'Why is the sky blue?'
+  pydantic-llm ask -m anthropic:claude-sonnet-5-5 'What does this do?' -a main.py
+  git diff | pydantic-llm 'Write a commit message for this change'
+  pydantic-llm -c 'Shorter, please'
+  pydantic-llm --schema 'name, age int' 'Invent a dog'
+  pydantic-llm chat --tool weather:temperature
   pydantic-llm serve -m openai:gpt-5.4-mini -m anthropic:claude-sonnet-5-5
   pydantic-llm ask -m test Hello          without a key or a network
+
+exit codes: 0 success, 1 an error, 2 wrong usage, 130 Ctrl-C
 """
+
+
+class OneLineParser(ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {" ".join(message.split())} (see {self.prog} --help)\n')
 
 
 def build_parser() -> ArgumentParser:
     """Build the parser. The parsed arguments have a `command`, the function to call with them."""
-    parser = ArgumentParser(
+    parser = OneLineParser(
         'pydantic-llm',
-        description='Ask, chat with and serve language models.',
+        usage='pydantic-llm [command] [options]',
+        description='Ask, chat with and serve language models. Without a command, `ask` is run.',
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument('--version', action='version', version=f'pydantic-llm {__version__}')
-    commands = parser.add_subparsers(metavar='ask | chat | models | serve', required=True)
+    commands = parser.add_subparsers(title='commands', metavar='', required=True, prog='pydantic-llm')
     for name, (add_arguments, description) in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=f'{description[0].upper()}{description[1:]}.')
         add_arguments(command)
-        command.set_defaults(command=partial(_import_and_run, name))
+        command.set_defaults(command=partial(_import_and_run, name), parser=command)
     return parser
+
+
+def _import_and_run(name: str, arguments: Namespace) -> None:
+    """Import the command and run it. So `models` does not load what `serve` and `chat` need."""
+    if name not in WITHOUT_KEYS:
+        from .stored_keys import load_keys
+
+        load_keys()
+    getattr(import_module(f'.{name}', __package__), name)(arguments)
 
 
 def _add_ask_options(parser: ArgumentParser) -> None:
     parser.add_argument('prompt', nargs='*', help='the question; the standard input is added to it, or used alone')
-    _add_request_options(parser)
-    parser.add_argument(
-        '-f', '--file', type=Path, action='append', default=[], metavar='PATH', help='send this file too'
-    )
-    parser.add_argument('--no-stream', action='store_true', help='show the response when it is complete')
+    add_options(parser, 'ask')
 
 
 def _add_chat_options(parser: ArgumentParser) -> None:
-    _add_request_options(parser)
+    add_options(parser, 'chat')
     parser.add_argument(
         '--history', type=Path, metavar='FILE', help='continue the conversation in this JSON file, and save it there'
     )
@@ -64,11 +86,15 @@ def _add_chat_options(parser: ArgumentParser) -> None:
 
 def _add_models_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        'prefix', nargs='?', help="list the names that start with this, e.g. 'anthropic', or else those that contain it"
+        'prefix',
+        nargs='?',
+        help="list the names that start with this, e.g. 'anthropic', or else those that contain it; 'default' shows "
+        'the default model',
     )
+    parser.add_argument('name', nargs='?', help='`models default NAME` sets the default model')
     parser.add_argument('--live', action='store_true', help='ask the vendor or the server which models it has now')
     parser.add_argument('--base-url', metavar='URL', help='the address of the server to ask; implies --live')
-    parser.add_argument('--json', action='store_true', help='print known names as JSON, with every price')
+    parser.add_argument('--json', action='store_true', help='print JSON, with every known price')
 
 
 def _add_serve_options(parser: ArgumentParser) -> None:
@@ -109,20 +135,68 @@ def _add_operation_options(parser: ArgumentParser) -> None:
     )
 
 
-def _add_request_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        '-m', '--model', metavar='MODEL', help="e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network"
-    )
-    parser.add_argument('-s', '--system', metavar='TEXT', help='instructions for the model')
-    parser.add_argument('-v', '--verbose', action='store_true', help='print the tokens and the time of each response')
-    settings = parser.add_argument_group('settings')
-    settings.add_argument('--temperature', type=float, metavar='N', help='how random the response is, from 0')
-    settings.add_argument('--max-tokens', type=int, metavar='N', help='the most tokens that the response may have')
-    settings.add_argument('--thinking', choices=THINKING, help='how much the model thinks before it responds')
-    settings.add_argument('--seed', type=int, metavar='N', help='makes responses repeatable, as far as the vendor can')
-    settings.add_argument(
-        '--timeout', type=float, metavar='SECONDS', help='the most seconds until the response is complete'
-    )
+def _add_keys_options(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(title='actions', metavar='', required=True, dest='action')
+    for action, help in (
+        ('set', 'store a key, which is read from the terminal or the standard input'),
+        ('remove', 'delete a stored key'),
+    ):
+        actions.add_parser(action, help=help).add_argument(
+            'vendor', help="a prefix or a variable: 'openai', 'OPENAI_API_KEY'"
+        )
+    actions.add_parser('list', help='list the keys that are set or stored, without their values')
+    actions.add_parser('path', help='print the path of the file')
+
+
+def _add_logs_options(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(title='actions', metavar='', dest='action')
+    listing = actions.add_parser('list', help='list the newest questions (the default)')
+    search = actions.add_parser('search', help='list the questions and responses that have all of these words')
+    search.add_argument('words', nargs='+')
+    show = actions.add_parser('show', help='show a question and its response')
+    show.add_argument('id', nargs='?', type=int, help='the number that `logs list` shows (default: the newest)')
+    show.add_argument('-r', '--response', action='store_true', help='print the response alone')
+    show.add_argument('-x', '--extract', action='store_true', help='print its first block of code alone')
+    for action in (listing, search):
+        action.add_argument(
+            '-n', '--count', type=int, default=20, metavar='N', help='the most rows (default: 20; 0: all)'
+        )
+        action.add_argument('-m', '--model', metavar='TEXT', help='only models whose names contain this')
+    for action in (listing, search, show):
+        action.add_argument('--json', action='store_true', help='print JSON, with the messages')
+    for name, help in LOG_ACTIONS.items():
+        actions.add_parser(name, help=help)
+
+
+LOG_ACTIONS = {
+    'off': 'write nothing to the log from now on',
+    'on': 'write to the log again',
+    'status': 'show if the log is on, and its size',
+    'clear': 'delete the log',
+    'path': 'print the path of the file',
+}
+
+
+def _add_templates_options(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(title='actions', metavar='', dest='action')
+    actions.add_parser('list', help='list the templates (the default)')
+    for action, help in (
+        ('show', 'print a template'),
+        ('remove', 'delete a template'),
+        ('path', 'print the path of the folder'),
+    ):
+        parser = actions.add_parser(action, help=help)
+        if action != 'path':
+            parser.add_argument('name')
+
+
+def _add_doctor_options(parser: ArgumentParser) -> None:
+    parser.add_argument('vendors', nargs='*', help='check these prefixes only (default: all with a key)')
+    parser.add_argument('--offline', action='store_true', help='send no request')
+
+
+def _add_completion_options(parser: ArgumentParser) -> None:
+    parser.add_argument('shell', choices=('bash', 'zsh', 'fish'))
 
 
 def _parse_port(text: str) -> int:
@@ -131,15 +205,15 @@ def _parse_port(text: str) -> int:
     raise ArgumentTypeError(f'a port is a number from 0 to 65535, not {text!r}')
 
 
-def _import_and_run(name: str, arguments: Namespace) -> None:
-    """Import the command and run it. So `models` does not load what `serve` and `chat` need."""
-    getattr(import_module(f'.{name}', __package__), name)(arguments)
-
-
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[[ArgumentParser], None], str]] = {
     'ask': (_add_ask_options, 'ask one question'),
     'chat': (_add_chat_options, 'have a conversation'),
-    'models': (_add_models_options, 'list vendors, or the models of one'),
+    'models': (_add_models_options, 'list vendors, or the models of one; set the default model'),
+    'keys': (_add_keys_options, 'store the keys of vendors'),
+    'logs': (_add_logs_options, 'show, search and switch the log of questions and responses'),
+    'templates': (_add_templates_options, 'list and show saved prompts and options'),
     'serve': (_add_serve_options, "serve any model to the vendors' own clients (OpenAI's, Anthropic's)"),
+    'doctor': (_add_doctor_options, 'check extras and keys, with a request to each vendor'),
+    'completion': (_add_completion_options, 'print a script that completes commands in a shell'),
 }
 """The commands: the function that adds the options, and the help. Each is a function in its module of the same name."""

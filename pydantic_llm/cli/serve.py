@@ -11,8 +11,8 @@ from typing import Any
 from ..models import Model, infer_model
 from .choice import default_model_name
 from .errors import UsageError
+from .notes import print_note
 from .parser import KEY_VARIABLE
-from .turn import print_note
 
 __all__ = ('serve',)
 
@@ -49,7 +49,7 @@ def serve(arguments: Namespace) -> None:
         raise UsageError('--check needs --config')
     from ..serve import create_app
 
-    names: list[str] = arguments.model or [default_model_name()]
+    names: list[str] = [*dict.fromkeys(arguments.model or [default_model_name()])]
     models: dict[str, Model] = {name: infer_model(name) for name in names}
     served = models if len(models) > 1 else models[names[0]]
     log = None if arguments.access_log == 'off' else arguments.access_log
@@ -86,7 +86,7 @@ def _run_app(app: Any, arguments: Namespace, options: dict[str, Any], names: lis
     if not has_keys and not _is_loopback(options['host']):
         print_note(f'Warning: {OPEN}.')
     try:
-        run_server(app, **options, on_start=lambda url: _print_greeting(url, names, has_keys=has_keys))
+        run_server(app, **options, on_start=lambda url: _print_greeting(_to_client_url(url), names, has_keys=has_keys))
     except KeyboardInterrupt:
         print_note('Stopped.')
 
@@ -95,6 +95,11 @@ def _print_greeting(url: str, names: list[str], *, has_keys: bool) -> None:
     shown_key = "'the key of this server'" if has_keys else "'any'"
     header = ' -H "authorization: Bearer $KEY"' if has_keys else ''
     print(GREETING.format(names=', '.join(names), url=url, key=shown_key, header=header, model=names[0]), flush=True)
+
+
+def _to_client_url(url: str) -> str:
+    """Return a URL that clients of this machine can use: an address for all interfaces is not one."""
+    return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,38 +1,24 @@
-"""Sends one request to a model, shows the response while it arrives, and prints notes on it."""
+"""Runs one turn of a conversation, shows the response while it arrives, and prints notes on it.
+
+Without tools and a schema, the model gets one request. With them, an agent runs, whose import takes longer.
+"""
 
 from __future__ import annotations
 
-import sys
-from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterable, Sequence
 from time import perf_counter
-from typing import cast
+from typing import Any
 
-from ..messages import (
-    FilePart,
-    ModelMessage,
-    ModelResponse,
-    ModelResponseStreamEvent,
-    NativeToolCallPart,
-    PartDeltaEvent,
-    PartStartEvent,
-    StreamRestartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-    ToolCallPart,
-)
-from ..models import Model, StreamedResponse
-from ..settings import ModelSettings
-from .parser import THINKING
-from .screen import Screen, open_screen
+from pydantic_core import to_json
 
-__all__ = ('Turn', 'print_note', 'read_settings')
+from ..messages import ModelMessage, ModelRequest, ModelResponse, PartStartEvent, UserContent, UserPromptPart
+from ..models import StreamedResponse
+from .notes import print_note
+from .session import Session
+from .shown import Shown
+from .usage_line import format_usage
 
-SETTINGS = ('temperature', 'max_tokens', 'seed', 'timeout')
-"""The options with the name and the value of a setting."""
+__all__ = ('Turn',)
 
 NOTES = {
     'length': 'The response is truncated: it reached the limit of tokens (--max-tokens).',
@@ -42,94 +28,110 @@ NOTES = {
 """The notes on finish reasons after which a response is not complete."""
 
 
-def read_settings(arguments: Namespace) -> ModelSettings:
-    """Return the settings of the options that are set."""
-    settings = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name) is not None}
-    if arguments.thinking is not None:
-        settings['thinking'] = THINKING[arguments.thinking]
-    return cast('ModelSettings', settings)
-
-
 class Turn:
-    """One request to a model, whose response is shown on the screen."""
+    """A prompt and the response to it."""
 
-    def __init__(self, model: Model, settings: ModelSettings, *, stream: bool = True, verbose: bool = False) -> None:
-        self._model = model
-        self._settings = settings
-        self._stream = stream
-        self._verbose = verbose
-        self._response_stream: StreamedResponse | None = None
+    def __init__(self, session: Session, content: str | Sequence[UserContent]) -> None:
+        self._session = session
+        self._content = content
+        self._shown = Shown(is_quiet=session.is_quiet, verbose=session.verbose)
+        self._started = perf_counter()
+        self._stream: StreamedResponse | None = None
+        self._request = ModelRequest([UserPromptPart(content)], instructions=session.system)
+        self._captured: list[ModelMessage] | None = None
+        self._messages: list[ModelMessage] | None = None
+        self.output: Any = None
+        """The text of the response, or the object that the schema describes."""
+        self.seconds = 0.0
+        """The time until the response was complete or interrupted."""
 
     @property
-    def partial_response(self) -> ModelResponse | None:
-        """The response as far as it arrived, for a turn that was interrupted; `None` before it is streamed."""
-        return None if self._response_stream is None else self._response_stream.get()
+    def messages(self) -> list[ModelMessage]:
+        """The messages of the turn; as far as they arrived, if it was interrupted."""
+        if self._messages is not None:
+            return self._messages
+        if self._captured is not None:
+            return self._captured[len(self._session.messages) :]
+        return [] if self._stream is None else [self._request, self._stream.get()]
 
-    async def run(self, messages: Sequence[ModelMessage]) -> ModelResponse:
-        started = perf_counter()
-        first: float | None = None
-        if not self._stream:
-            response = await self._model.request(messages, self._settings)
-            with open_screen() as screen:
-                for index, part in enumerate(response.parts):
-                    _show_event(PartStartEvent(index, part), screen)
+    @property
+    def responses(self) -> list[ModelResponse]:
+        """The responses of the turn."""
+        return [message for message in self.messages if isinstance(message, ModelResponse)]
+
+    @property
+    def response(self) -> ModelResponse:
+        """The newest response of the turn."""
+        return self.responses[-1]
+
+    @property
+    def text(self) -> str:
+        """The text of the last response; the object of a schema as JSON."""
+        if self.output is not None and not isinstance(self.output, str):
+            return to_json(self.output).decode()
+        return self.response.text or ''
+
+    async def run(self) -> None:
+        """Send the prompt and show the response. Raises the errors of the model and of the agent."""
+        is_plain = not self._session.toolsets and self._session.output_type is None
+        try:
+            await (self._run_model() if is_plain else self._run_agent())
+        finally:
+            self.seconds = perf_counter() - self._started
+            self._shown.finish()
+        self._print_notes()
+
+    async def _run_model(self) -> None:
+        session = self._session
+        messages = [*session.messages, self._request]
+        if session.stream:
+            async with session.model.request_stream(messages, session.settings) as self._stream:
+                async for event in self._stream:
+                    self._shown.show(event)
+            response = self._stream.get()
         else:
-            async with self._model.request_stream(messages, self._settings) as self._response_stream:
-                with open_screen() as screen:
-                    async for event in self._response_stream:
-                        first = first or perf_counter() - started
-                        _show_event(event, screen)
-                response = self._response_stream.get()
-        self._print_notes(response, perf_counter() - started, first)
-        return response
+            response = await session.model.request(messages, session.settings)
+            self._show_whole(response)
+        self._messages = [self._request, response]
+        self.output = response.text
 
-    def _print_notes(self, response: ModelResponse, seconds: float, first: float | None) -> None:
+    async def _run_agent(self) -> None:
+        from ..agent import Agent, RunContext, capture_run_messages
+
+        async def show_events(_: RunContext[Any], events: AsyncIterable[Any]) -> None:
+            async for event in events:
+                self._shown.show(event)
+
+        session = self._session
+        agent = Agent(
+            session.model,
+            instructions=session.system,
+            toolsets=session.toolsets,
+            model_settings=session.settings,
+            output_type=session.output_type or str,
+        )
+        with capture_run_messages() as self._captured:
+            result = await agent.run(
+                self._content,
+                message_history=session.messages,
+                event_stream_handler=show_events if session.stream else None,
+            )
+        self._messages = result.new_messages()
+        self.output = result.output
+        if not session.stream:
+            self._show_whole(self.response)
+
+    def _show_whole(self, response: ModelResponse) -> None:
+        for index, part in enumerate(response.parts):
+            self._shown.show(PartStartEvent(index, part))
+
+    def _print_notes(self) -> None:
+        response = self.response
         for warning in response.warnings:
             print_note(f'Note: {warning}.')
         if response.finish_reason in NOTES:
             print_note(NOTES[response.finish_reason])
-        elif not response.text:
-            print_note(f'The response has no text ({_describe_other_content(response)}).')
-        if self._verbose:
-            print_note(_format_usage(response, seconds, first))
-
-
-def print_note(text: str) -> None:
-    """Print a text to the standard error, dimmed on a terminal. The standard output is for responses alone."""
-    if sys.stderr.isatty():
-        with suppress(ImportError):
-            from rich.console import Console
-
-            Console(stderr=True, highlight=False).print(text, style='dim', markup=False, soft_wrap=True)
-            return
-    print(text, file=sys.stderr)
-
-
-def _show_event(event: ModelResponseStreamEvent, screen: Screen) -> None:
-    match event:
-        case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            screen.text(text)
-        case PartStartEvent(part=ThinkingPart(content=text)):
-            screen.thinking(text)
-        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str() as text)):
-            screen.thinking(text)
-        case PartStartEvent(part=NativeToolCallPart(tool_name=name)):
-            screen.thinking(f'[{name}]\n\n')
-        case StreamRestartEvent(model_name=name):
-            screen.thinking(f'\n\n[The response broke off; {name} starts again.]\n\n')
-        case _:
-            pass
-
-
-def _describe_other_content(response: ModelResponse) -> str:
-    kinds = {FilePart: 'a file', ToolCallPart: 'a tool call', ThinkingPart: 'thinking'}
-    names = [name for kind, name in kinds.items() if any(isinstance(part, kind) for part in response.parts)]
-    return f'but {" and ".join(names)}' if names else f'it stopped with {response.finish_reason!r}'
-
-
-def _format_usage(response: ModelResponse, seconds: float, first: float | None) -> str:
-    usage = response.usage
-    cached = f' ({usage.cache_read_tokens} cached)' if usage.cache_read_tokens else ''
-    latency = f', the first event after {first:.1f} s' if first is not None else ''
-    name = f'{response.provider_name or "?"}:{response.model_name or "?"}'
-    return f'{name}: {usage.input_tokens}{cached} tokens in, {usage.output_tokens} out, {seconds:.1f} s{latency}'
+        elif not response.text and self._session.output_type is None and not response.files:
+            print_note(f'The response has no text ({self._shown.describe_other_content(response)}).')
+        if self._session.verbose:
+            print_note(format_usage(self.responses, self.seconds, self._shown.first_event_after(self._started)))

@@ -1,0 +1,138 @@
+"""Reads the files to send: a path, a URL, or `-` for the standard input. Each keeps its name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from ..exceptions import UserError
+from ..messages import BinaryContent, UserContent, VideoUrl
+from ..messages.media_types import is_text, media_type_of
+
+__all__ = ('read_attachment', 'read_file', 'read_standard_input', 'split_standard_input')
+
+UNKNOWN = 'application/octet-stream'
+
+DOCUMENTS = (
+    'application/pdf',
+    'application/msword',
+    'application/rtf',
+    'application/vnd.ms-',
+    'application/vnd.openxmlformats-',
+    'application/vnd.oasis.opendocument.',
+    'application/epub',
+)
+"""The beginnings of the media types of documents, which some vendors read."""
+
+MEDIA = ('image/', 'audio/', 'video/')
+
+SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b'\x89PNG\r\n\x1a\n', 'image/png', 'png'),
+    (b'\xff\xd8\xff', 'image/jpeg', 'jpg'),
+    (b'GIF8', 'image/gif', 'gif'),
+    (b'%PDF-', 'application/pdf', 'pdf'),
+    (b'ID3', 'audio/mpeg', 'mp3'),
+    (b'\xff\xfb', 'audio/mpeg', 'mp3'),
+    (b'fLaC', 'audio/flac', 'flac'),
+    (b'OggS', 'audio/ogg', 'ogg'),
+    (b'\x1aE\xdf\xa3', 'video/webm', 'webm'),
+)
+"""The first bytes of files -> media type and extension: https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern"""
+
+RIFF = {b'WEBP': ('image/webp', 'webp'), b'WAVE': ('audio/wav', 'wav')}
+"""The kinds of files that begin with `RIFF` and a length: bytes 8 to 11 -> media type and extension."""
+
+
+async def read_attachment(name: str) -> UserContent:
+    """Read a file to send. Raises `UserError` if no model can read it, and `OSError` if it cannot be opened."""
+    if name == '-':
+        data = read_standard_input()
+        if not data:
+            raise UserError('-a - reads the standard input, which is empty')
+        return make_file(data, 'stdin')
+    if name.startswith(('http://', 'https://')):
+        return await _download(name)
+    return read_file(name)
+
+
+def read_file(path: object) -> BinaryContent:
+    """Read a file. If its media type is unknown, it is text if it can be decoded as text."""
+    file = BinaryContent.from_path(str(path))
+    return make_file(file.data, file.identifier or '', file.media_type)
+
+
+def make_file(data: bytes, name: str, media_type: str = UNKNOWN) -> BinaryContent:
+    """Return a file under its name. Raises `UserError` for a file that is neither text, media nor a document."""
+    if media_type == UNKNOWN and (found := sniff_media_type(data)) is not None:
+        media_type, extension = found
+        name = name if PurePosixPath(name).suffix else f'{name}.{extension}'
+    if not (media_type.startswith((*MEDIA, *DOCUMENTS)) or is_text(media_type)):
+        if not _looks_like_text(data):
+            raise UserError(
+                f'{name!r} cannot be sent: it is not text, an image, audio, video or a document'
+                f'{"" if media_type == UNKNOWN else f" ({media_type})"}'
+            )
+        media_type = 'text/plain'
+    if is_text(media_type):
+        data = decode_text(data).encode()
+    return BinaryContent(data, media_type=media_type, identifier=name)
+
+
+def sniff_media_type(data: bytes) -> tuple[str, str] | None:
+    """Return the media type and the extension for the first bytes of a file, or `None` if they are unknown."""
+    if data[:4] == b'RIFF':
+        return RIFF.get(data[8:12])
+    return next(((kind, extension) for first, kind, extension in SIGNATURES if data.startswith(first)), None)
+
+
+def decode_text(data: bytes) -> str:
+    """Decode text: UTF-8, UTF-16 with a mark, or else Latin-1, which has a character for each byte."""
+    if data.startswith((b'\xff\xfe', b'\xfe\xff')):
+        return data.decode('utf-16', errors='replace')
+    try:
+        return data.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        return data.decode('cp1252', errors='replace')
+
+
+def _looks_like_text(data: bytes) -> bool:
+    """Return whether a text can have these bytes: it has no control characters but white space and escapes."""
+    if data.startswith((b'\xff\xfe', b'\xfe\xff')):
+        return True
+    return not any(byte < 32 and byte not in b'\t\n\r\f\b\x1b' for byte in data)
+
+
+# ---------------------------------------------------------------------- the standard input
+
+
+def read_standard_input() -> bytes:
+    """Return the bytes of a pipe or a file; empty for a terminal."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return b''
+    return sys.stdin.buffer.read()
+
+
+def split_standard_input() -> tuple[str, BinaryContent | None]:
+    """Return what was piped in as text, or as a file if it is not text."""
+    data = read_standard_input()
+    if not data or (sniff_media_type(data) is None and _looks_like_text(data)):
+        return decode_text(data).strip('\n'), None
+    return '', make_file(data, 'stdin')
+
+
+# ---------------------------------------------------------------------- URLs
+
+
+async def _download(url: str) -> UserContent:
+    """Download a file, so that every model gets it under its name. Videos of YouTube stay URLs."""
+    if (video := VideoUrl(url)).is_youtube:
+        return video
+    from ..transport.download import fetch
+
+    data, media_type = await fetch(url, allow_local=True)
+    name = unquote(PurePosixPath(urlsplit(url).path).name) or urlsplit(url).hostname or 'file'
+    by_name = media_type_of(name)
+    if by_name and (media_type is None or media_type in (UNKNOWN, 'text/plain')):
+        media_type = by_name
+    return make_file(data, name, media_type or UNKNOWN)

@@ -1,0 +1,239 @@
+"""The log of questions and responses: an SQLite file that only its owner may read, and that never holds a key.
+
+An *exchange* is a prompt with all messages up to the response. A conversation has the number of its first exchange.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
+
+from ..exceptions import UserError
+from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ModelResponse, UserPromptPart
+from ..transport.keys import hide_keys
+from .folders import home_folder, make_private, read_config
+from .notes import print_note
+
+__all__ = ('LOG_VARIABLE', 'Entry', 'Log', 'OldConversation', 'is_log_on', 'log_path', 'open_log', 'read_conversation')
+
+LOG_VARIABLE = 'PYDANTIC_LLM_LOG'
+"""The environment variable that switches the log off (`0`, `off`) or on (`1`), in place of `logs off`."""
+
+OFF_WORDS = ('0', 'off', 'false', 'no')
+
+SCHEMA = """
+create table if not exists exchanges (
+    id integer primary key,
+    conversation integer not null,
+    time text not null,
+    model text not null,
+    base_url text,
+    system text,
+    response_model text,
+    prompt text not null,
+    response text not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    seconds real not null,
+    messages text not null
+);
+create index if not exists exchanges_of_a_conversation on exchanges (conversation);
+"""
+
+VERSION = 1
+"""The version of the tables, in `user_version` of the file."""
+
+MIN_KEY_LENGTH = 8
+"""A shorter value of a variable is not treated as a key, because it could occur in any text."""
+
+KEY_SUFFIXES = ('_KEY', '_TOKEN', '_SECRET', '_PAT', '_PASSWORD', '_TOKEN_BEDROCK')
+"""The ends of the names of environment variables whose values are not written."""
+
+WAIT_SECONDS = 5
+"""The time to wait for another process that writes."""
+
+
+@dataclass
+class Entry:
+    """An exchange to write."""
+
+    model: str
+    base_url: str | None
+    system: str | None
+    messages: Sequence[ModelMessage]
+    response: str
+    """The text of the last response, or the object of a schema as JSON."""
+    seconds: float
+
+
+@dataclass
+class OldConversation:
+    """A conversation from the log."""
+
+    id: int
+    model: str
+    base_url: str | None
+    system: str | None
+    messages: list[ModelMessage]
+
+
+def log_path() -> Path:
+    """Return the path of the file, which may not exist yet."""
+    return home_folder() / 'logs.db'
+
+
+def is_log_on() -> bool:
+    """Return whether requests are written: the environment variable wins over the configuration."""
+    if word := os.environ.get(LOG_VARIABLE):
+        return word.lower() not in OFF_WORDS
+    return read_config().get('log', True) is not False
+
+
+def open_log() -> Log | None:
+    """Return the log, or `None` if it is switched off."""
+    return Log(log_path()) if is_log_on() else None
+
+
+def read_conversation(id: int | None) -> OldConversation:
+    """Return a conversation, or the last one. Raises `UserError` if it does not exist."""
+    return Log(log_path()).read_conversation(id)
+
+
+class Log:
+    """The log in a file. The file is opened for each operation, so that several processes can use it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, entry: Entry, conversation: int | None) -> int | None:
+        """Write an exchange, and return the number of its conversation. A failure is a note, not an error."""
+        row = _build_row(entry)
+        try:
+            make_private(self.path)
+            with self._connect() as database:
+                number: int = database.execute('select coalesce(max(id), 0) + 1 from exchanges').fetchone()[0]
+                conversation = conversation or number
+                row = {'id': number, 'conversation': conversation, **row}
+                names = ', '.join(row)
+                marks = ', '.join(f':{name}' for name in row)
+                database.execute(f'insert into exchanges ({names}) values ({marks})', row)
+        except (sqlite3.Error, OSError, UserError) as error:
+            print_note(f'Note: this was not written to the log: {error}.')
+        return conversation
+
+    def read_conversation(self, id: int | None) -> OldConversation:
+        """Return the conversation with this number, or with an exchange of this number; the last one for `None`."""
+        from ..messages import ModelMessagesTypeAdapter
+
+        rows = self.select('id = ?' if id is not None else '1', [] if id is None else [id], limit=1)
+        if not rows:
+            missing = 'The log has no conversation' if id is None else f'The log has no conversation {id}'
+            raise UserError(f'{missing}: `pydantic-llm logs list` lists them')
+        number = rows[0]['conversation']
+        exchanges = self.select('conversation = ?', [number], limit=0)[::-1]
+        messages = [message for row in exchanges for message in ModelMessagesTypeAdapter.validate_json(row['messages'])]
+        last = exchanges[-1]
+        return OldConversation(number, last['model'], last['base_url'], last['system'], messages)
+
+    def select(self, where: str, values: Iterable[Any], *, limit: int) -> list[dict[str, Any]]:
+        """Return exchanges, the newest first; all if `limit` is 0."""
+        if not self.path.exists():
+            return []
+        with self._connect() as database:
+            query = f'select * from exchanges where {where} order by id desc limit ?'
+            return [dict(row) for row in database.execute(query, [*values, limit or -1])]
+
+    @contextmanager
+    def _connect(self) -> Generator[sqlite3.Connection]:
+        """Open the file within a transaction that writes at once. Raises `UserError` for a file of another program."""
+        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as database:
+            database.row_factory = sqlite3.Row
+            try:
+                if database.execute('pragma user_version').fetchone()[0] > VERSION:
+                    raise UserError(f'The log {str(self.path)!r} was written by a newer version of this program')
+                database.create_function('has_words', 2, _has_words, deterministic=True)
+                database.execute('begin immediate')
+                if database.execute('pragma user_version').fetchone()[0] == 0:
+                    for statement in SCHEMA.split(';'):
+                        database.execute(statement)
+                    database.execute(f'pragma user_version = {VERSION}')
+                yield database
+                database.execute('commit')
+            except sqlite3.DatabaseError as error:
+                raise UserError(f'The log {str(self.path)!r} cannot be used: {error}') from None
+
+
+def _has_words(text: str, words: str) -> bool:
+    """Return whether a text has all of the words, without regard to case."""
+    folded = text.casefold()
+    return all(word in folded for word in words.casefold().split())
+
+
+# ---------------------------------------------------------------------- from an exchange to a row
+
+
+def _build_row(entry: Entry) -> dict[str, Any]:
+    responses = [message for message in entry.messages if isinstance(message, ModelResponse)]
+    keys = [*_find_keys()]
+    row = {
+        'time': datetime.now(UTC).isoformat(timespec='seconds'),
+        'model': entry.model,
+        'base_url': None if entry.base_url is None else _hide_password(entry.base_url),
+        'system': entry.system,
+        'response_model': responses[-1].model_name,
+        'prompt': describe_prompt(entry.messages),
+        'response': entry.response,
+        'input_tokens': sum(response.usage.input_tokens for response in responses),
+        'output_tokens': sum(response.usage.output_tokens for response in responses),
+        'seconds': round(entry.seconds, 3),
+        'messages': encode_messages(entry.messages).decode(),
+    }
+    return {name: hide_keys(value, keys) for name, value in row.items()}
+
+
+def _hide_password(url: str) -> str:
+    from ..providers.credentials import hide_password  # its package imports HTTP clients
+
+    return hide_password(url)
+
+
+def encode_messages(messages: Sequence[ModelMessage]) -> bytes:
+    """Return messages as the JSON that `ModelMessagesTypeAdapter` reads, without building its schema, which is slow."""
+    return to_json([*messages], bytes_mode='base64', serialize_unknown=True)
+
+
+def describe_prompt(messages: Sequence[ModelMessage]) -> str:
+    """Return the user's text, with the names of the files."""
+    lines: list[str] = []
+    for message in messages:
+        for part in message.parts if isinstance(message, ModelRequest) else ():
+            if isinstance(part, UserPromptPart):
+                lines += map(_describe_item, part.items())
+    return '\n'.join(lines)
+
+
+def _describe_item(item: object) -> str:
+    match item:
+        case str():
+            return item
+        case BinaryContent(identifier=name):
+            return f'[{name}]'
+        case FileUrl(url=url):
+            return f'[{url}]'
+        case _:
+            return f'[{type(item).__name__}]'
+
+
+def _find_keys() -> Iterator[str]:
+    """Yield the values of environment variables that look like keys. A server or a user may have repeated them."""
+    for name, value in os.environ.items():
+        if name.endswith(KEY_SUFFIXES) and len(value) >= MIN_KEY_LENGTH:
+            yield value

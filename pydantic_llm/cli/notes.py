@@ -1,0 +1,19 @@
+"""Notes for the user, on the standard error. The standard output is for responses alone."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+__all__ = ('print_note',)
+
+
+def print_note(text: str) -> None:
+    """Print a text to the standard error, dimmed on a terminal."""
+    if sys.stderr.isatty():
+        with suppress(ImportError):
+            from rich.console import Console
+
+            Console(stderr=True, highlight=False).print(text, style='dim', markup=False, soft_wrap=True)
+            return
+    print(text, file=sys.stderr)
