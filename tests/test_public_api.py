@@ -40,6 +40,7 @@ pydantic_llm.models.litellm.LiteLLMRouterModel
 pydantic_llm.models.transformers.TransformersModel
 pydantic_llm.models.vllm.VLLMModel
 pydantic_llm.models.mlx.MLXModel
+pydantic_llm.models.llamacpp.LlamaCppModel
 pydantic_llm.models.fallback.FallbackModel
 pydantic_llm.models.router.RouterModel
 pydantic_llm.models.test.TestModel

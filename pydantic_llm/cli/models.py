@@ -41,6 +41,7 @@ ANY_NAME = {
     'azure': DEPLOYMENT,
     'azure-responses': DEPLOYMENT,
     'litellm': "LiteLLM's name of a vendor>/<one of its models",
+    'llamacpp-local': 'the path of a .gguf file, or the name of a repository with one',
     'mlx': FOLDER,
     'transformers': FOLDER,
     'vllm': FOLDER,

@@ -48,6 +48,7 @@ NAMES: dict[str, Name] = {
     'litellm': Name('litellm', 'LiteLLMModel', 'litellm', 'litellm'),
     'google-gla': Name('gemini', 'GeminiModel', 'google-gla', None),
     'google-vertex': Name('gemini', 'GeminiModel', 'google-vertex', 'google'),
+    'llamacpp-local': Name('llamacpp', 'LlamaCppModel', None, 'llamacpp'),
     'mlx': Name('mlx', 'MLXModel', None, 'mlx'),
     'transformers': Name('transformers', 'TransformersModel', None, 'transformers'),
     'vllm': Name('vllm', 'VLLMModel', None, 'vllm'),
@@ -69,6 +70,7 @@ SETTING_HOMES: dict[str, tuple[str, ...]] = {
     'groq_': ('groq.dialect:GroqModelSettings',),
     'huggingface_': ('huggingface.dialect:HuggingFaceModelSettings',),
     'litellm_': ('litellm.dialect:LiteLLMModelSettings',),
+    'llamacpp_': ('llamacpp.settings:LlamaCppModelSettings',),
     'mistral_': ('mistral.dialect:MistralModelSettings',),
     'mlx_': ('mlx.settings:MLXModelSettings',),
     'openai_': (

@@ -28,6 +28,7 @@ AUTOMATIC_CACHES: Mapping[str, str] = {
     'zai': 'https://docs.z.ai/guides/capabilities/cache',
     # servers and engines that keep the state of prefixes
     'llamacpp': 'https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md',
+    'llamacpp-local': 'the engine of this package: pydantic_llm.models.llamacpp',
     'lmstudio': 'llama.cpp and MLX, which it runs',
     'mlx': 'the engine of this package: pydantic_llm.models.mlx',
     'ollama': 'llama.cpp, which it runs',

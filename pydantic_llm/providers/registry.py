@@ -237,7 +237,16 @@ PROVIDERS: dict[str, str] = {
 }
 """The classes of the providers that have a module, by name. The module has the name with `_` for `-`."""
 
-MODEL_PREFIXES = {'azure-responses', 'mlx', 'openai-chat', 'openai-responses', 'test', 'transformers', 'vllm'}
+MODEL_PREFIXES = {
+    'azure-responses',
+    'llamacpp-local',
+    'mlx',
+    'openai-chat',
+    'openai-responses',
+    'test',
+    'transformers',
+    'vllm',
+}
 """The prefixes of model strings that are not names of providers; `register_model_prefix` adds to them."""
 
 

@@ -241,7 +241,7 @@ def test_a_profile_says_that_a_server_of_your_own_caches() -> None:
 
 
 def test_every_vendor_with_an_automatic_cache_exists() -> None:
-    assert set() == AUTOMATIC_CACHES.keys() - {*PROVIDERS, *SERVICES, 'transformers', 'mlx', 'vllm'}
+    assert set() == AUTOMATIC_CACHES.keys() - {*PROVIDERS, *SERVICES, 'transformers', 'mlx', 'vllm', 'llamacpp-local'}
 
 
 def decode(name: str, body: Json) -> Json:

@@ -32,6 +32,9 @@ VLLM_KWARGS = {
 }
 """The options of vLLM for a tiny model on a CPU."""
 
+LLAMACPP_KWARGS = {'type_k': 0, 'type_v': 0, 'flash_attn_type': 0}
+"""Options of llama.cpp: numbers of 32 bits for keys, values and attention, as in Transformers."""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -43,10 +46,27 @@ class Engine:
     missing: str = ''
     """The reason for skipping a test if it is not."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_fast: bool = False
+    """True if a tiny model has generated a whole response before the event loop reads its first token."""
 
     def make(self, path: Path | str, **options: Any) -> Any:
         """Return a new model."""
-        return self.model_class(path, **{**self.options, **options})
+        return self.model_class(self.prepare(path), **{**self.options, **options})
+
+    def prepare(self, path: Path | str) -> Path | str:
+        """Return the path of a model in the engine's format."""
+        if self.system != 'llamacpp-local' or not (Path(path) / 'config.json').is_file():
+            return path
+        from tests.local import gguf_files
+
+        file = Path(path) / 'model.gguf'
+        return file if file.is_file() else gguf_files.write_gguf(Path(path), file)
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the names of the engine's own settings."""
+        prefix: str = self.model_class.settings_prefix
+        return prefix
 
     @property
     def model_class(self) -> type[Any]:
@@ -60,6 +80,10 @@ class Engine:
                 from pydantic_llm.models.mlx import MLXModel
 
                 return MLXModel
+            case 'llamacpp-local':
+                from pydantic_llm.models.llamacpp import LlamaCppModel
+
+                return LlamaCppModel
             case _:
                 from pydantic_llm.models.vllm import VLLMModel
 
@@ -78,6 +102,13 @@ ENGINES = {
     'mlx': Engine(
         'mlx', 'mlx_lm', "MLX's engine needs mlx-lm, and on Linux mlx[cpu]: `make test-local` installs both if it can"
     ),
+    'llamacpp': Engine(
+        'llamacpp-local',
+        'llama_cpp',
+        "llama.cpp's engine needs llama-cpp-python, which is not installed here: `make test-llamacpp` builds it",
+        {'n_threads': 1, 'context_kwargs': LLAMACPP_KWARGS},
+        is_fast=True,
+    ),
     'vllm': Engine(
         'vllm',
         'vllm',
@@ -87,7 +118,10 @@ ENGINES = {
 }
 
 # vLLM and the packages that it imports emit warnings.
-MARKS: Mapping[str, Sequence[Any]] = {'vllm': (pytest.mark.vllm, pytest.mark.filterwarnings('ignore'))}
+MARKS: Mapping[str, Sequence[Any]] = {
+    'llamacpp': (pytest.mark.llamacpp,),
+    'vllm': (pytest.mark.vllm, pytest.mark.filterwarnings('ignore')),
+}
 
 
 def on(*names: str) -> pytest.MarkDecorator:

@@ -36,6 +36,13 @@ def draw(engine: Engine, sampling: Sampling) -> list[int]:
 
         tokens: list[int] = draw_with_mlx(sampling, Random(5), mx.repeat(mx.array([LOGITS]), DRAWS, axis=0)).tolist()
         return tokens
+    if engine.system == 'llamacpp-local':
+        import numpy as np
+
+        from pydantic_llm.models.llamacpp.choose import draw as draw_with_numpy
+
+        numbers, logits = Random(5), np.array(LOGITS, dtype=np.float32)
+        return [draw_with_numpy(logits, sampling, numbers.random()) for _ in range(DRAWS)]
     from pydantic_llm.models.transformers.choose import choose
     from pydantic_llm.models.transformers.rows import Row
 
@@ -51,7 +58,7 @@ def probabilities(*processors: Any) -> dict[int, float]:
     return {token: p for token, p in enumerate(scores.softmax(-1)[0].tolist()) if p > 0}
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 @pytest.mark.parametrize(
     ('sampling', 'processors'),
     [
@@ -75,10 +82,10 @@ async def test_tokens_are_drawn_as_transformers_draws_them(
     assert ours == pytest.approx({token: theirs[token] for token in ours}, abs=0.03)
 
 
-@on('padded', 'paged', 'mlx', 'vllm')
+@on('padded', 'paged', 'mlx', 'llamacpp', 'vllm')
 async def test_a_seed_gives_the_same_response_in_any_batch(make: Callable[..., Any], engine: Engine) -> None:
     model = make(max_new_tokens=24)
-    settings = {'temperature': 1.0, 'seed': 7, f'{engine.system}_min_p': 0.01, 'top_k': 50}
+    settings = {'temperature': 1.0, 'seed': 7, f'{engine.prefix}min_p': 0.01, 'top_k': 50}
     alone = (await model.request(ask('Choose.'), settings)).text
     others = [model.request(ask(f'hi {number}'), {'temperature': 1.5}) for number in range(7)]
     together, *_ = await asyncio.gather(model.request(ask('Choose.'), settings), *others)
@@ -86,17 +93,17 @@ async def test_a_seed_gives_the_same_response_in_any_batch(make: Callable[..., A
     assert (await model.request(ask('Choose.'), {**settings, 'seed': 8})).text != alone
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_responses_without_a_seed_differ(make: Callable[..., Any]) -> None:
     model = make(max_new_tokens=16)
     responses = await asyncio.gather(*(model.request(ask(), {'temperature': 1.0}) for _ in range(6)))
     assert len({response.text for response in responses}) == 6
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_settings_at_their_limits_do_not_break_the_engine(make: Callable[..., Any], engine: Engine) -> None:
     model = make(max_new_tokens=4)
-    min_p, repetition_penalty = f'{engine.system}_min_p', f'{engine.system}_repetition_penalty'
+    min_p, repetition_penalty = f'{engine.prefix}min_p', f'{engine.prefix}repetition_penalty'
     likeliest: list[Any] = [
         {'temperature': 1e-9, 'seed': 1},
         {'temperature': 1e-300},
@@ -120,7 +127,7 @@ async def test_settings_at_their_limits_do_not_break_the_engine(make: Callable[.
     assert [response.text for response in responses[: len(likeliest)]] == [plain] * len(likeliest)
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_settings_of_a_request_win_over_those_of_the_model(make: Callable[..., Any]) -> None:
     model = make(settings={'max_tokens': 3, 'temperature': 0.0})
     assert (await model.request(ask())).usage.output_tokens == 3
@@ -161,7 +168,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, Callable[[str], bool]]] = {
 }
 
 
-@on('padded', 'paged', 'mlx', 'vllm')
+@on('padded', 'paged', 'mlx', 'llamacpp', 'vllm')
 async def test_a_random_model_generates_what_its_constraint_allows(make: Callable[..., Any]) -> None:
     model = make(max_new_tokens=200)
 
@@ -180,7 +187,7 @@ async def test_a_random_model_generates_what_its_constraint_allows(make: Callabl
     assert len({*texts[:8]}) > 1
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_constraint_is_compiled_once(make: Callable[..., Any]) -> None:
     model = make()
     loaded = await model.load()
@@ -189,7 +196,7 @@ async def test_a_constraint_is_compiled_once(make: Callable[..., Any]) -> None:
     assert loaded.grammars.compilations == 1
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 @pytest.mark.parametrize(
     'constraint',
     [
@@ -206,14 +213,14 @@ async def test_a_constraint_that_cannot_be_compiled_is_a_user_error(make: Callab
         await make().request(ask(), {'constraint': constraint})
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_native_output_of_a_random_model_is_valid(make: Callable[..., Any]) -> None:
     parameters = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(PERSON))
     response = await make(max_new_tokens=200).request(ask(), {'temperature': 1.0, 'seed': 3}, parameters)
     jsonschema.validate(json.loads(response.text), PERSON)
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_required_tool_call_of_a_random_model_has_valid_arguments(make: Callable[..., Any]) -> None:
     tools = [ToolDefinition('person', PERSON), ToolDefinition('home', HOME)]
     parameters = ModelRequestParameters(tools)
@@ -229,7 +236,7 @@ async def test_a_required_tool_call_of_a_random_model_has_valid_arguments(make: 
     assert named.tool_name == 'home'
 
 
-@on('transformers', 'mlx', 'vllm')
+@on('transformers', 'mlx', 'llamacpp', 'vllm')
 async def test_native_output_with_tools_is_one_valid_call_or_output(make: Callable[..., Any]) -> None:
     parameters = ModelRequestParameters(
         [ToolDefinition('home', HOME)], output_mode='native', output_object=OutputObjectDefinition(PERSON)

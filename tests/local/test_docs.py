@@ -12,20 +12,31 @@ from pathlib import Path
 from tests.local.engines import Engine, on
 from tests.test_docs import ROOT, expected_outputs, script_of, snippets_of, without_trailing_spaces
 
+NAMES = {'llamacpp': 'Qwen3-0.6B-GGUF'}
+"""The name of the model in the page of an engine, if it is not Qwen3-0.6B."""
 
-@on('transformers', 'mlx', 'vllm')
+
+@on('transformers', 'mlx', 'llamacpp', 'vllm')
 def test_the_snippets_of_the_page_print_the_output_that_it_shows(
     engine: Engine, trained_path: Path, tmp_path: Path
 ) -> None:
-    page = ROOT / 'docs' / 'vendors' / f'{engine.system}.md'
-    shutil.copytree(trained_path, tmp_path / 'Qwen' / 'Qwen3-0.6B')
+    name = engine.system.removesuffix('-local')
+    page = ROOT / 'docs' / 'vendors' / f'{name}.md'
+    folder = tmp_path / 'Qwen' / NAMES.get(name, 'Qwen3-0.6B')
+    shutil.copytree(trained_path, folder)
+    engine.prepare(folder)
     script = script_of([snippet for snippet in snippets_of(page) if snippet.kind == 'python'])
     program, results = tmp_path / 'page.py', tmp_path / 'written.json'
     program.write_text(script, encoding='utf-8')
     run = subprocess.run(
         [sys.executable, '-P', str(ROOT / 'tests' / 'docs_run.py'), str(program), str(results)],
         cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'HF_HUB_OFFLINE': '1'},
+        env={
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
+            'OMP_NUM_THREADS': '1',
+            'HF_HUB_OFFLINE': '1',
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -22,13 +22,13 @@ raise SystemExit('stopped')
 """
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 def test_a_process_ends_with_its_own_status(engine: Engine, trained_path: Path) -> None:
     module = engine.model_class.__module__.removesuffix('.model')
     program = PROGRAM.format(module=module, name=engine.model_class.__name__)
     for _ in range(1 if engine.system == 'transformers' else 3):  # MLX 0.32 aborted in one of two processes
         run = subprocess.run(
-            [sys.executable, '-c', program, str(trained_path)],
+            [sys.executable, '-c', program, str(engine.prepare(trained_path))],
             cwd=ROOT,
             env={**os.environ, 'OMP_NUM_THREADS': '1', 'HF_HUB_OFFLINE': '1'},
             capture_output=True,

@@ -34,6 +34,17 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Call a function with the tokens of each forward pass of a loaded model, of whichever library."""
 
     def watch(model: Any, check: Callable[[list[int]], None]) -> None:
+        if model.system == 'llamacpp-local':
+            import llama_cpp
+
+            decode = llama_cpp.llama_decode
+
+            def decode_checked(context: Any, batch: Any) -> Any:
+                check(batch.token[: batch.n_tokens])
+                return decode(context, batch)
+
+            monkeypatch.setattr(llama_cpp, 'llama_decode', decode_checked)
+            return
         inner = model.engine._model
         if hasattr(inner, 'register_forward_pre_hook'):
 
@@ -82,7 +93,7 @@ async def ask_all(model: Any, *more: Any) -> tuple[list[str], list[Any]]:
     return [outcome.text for outcome in outcomes[: len(SETTINGS)]], outcomes[len(SETTINGS) :]
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_a_prompt_that_fails_leaves_the_other_responses_as_they_are(
     make: Callable[..., Any], watch: Callable[..., None], random_path: Path
 ) -> None:
@@ -97,7 +108,7 @@ async def test_a_prompt_that_fails_leaves_the_other_responses_as_they_are(
     assert 'RuntimeError: bad token' in f'{error}'
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_a_response_that_fails_half_way_leaves_the_others_as_they_are(
     make: Callable[..., Any], watch: Callable[..., None]
 ) -> None:
@@ -110,7 +121,7 @@ async def test_a_response_that_fails_half_way_leaves_the_others_as_they_are(
     assert [(type(error), error.retryable) for error in errors] == [(ModelAPIError, False)] * 2
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_a_batch_without_memory_is_halved_and_tried_again(
     make: Callable[..., Any], watch: Callable[..., None]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.local import tiny
 from tests.local.engines import Engine, ask, load_with_transformers, on
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_path_works_as_a_name(engine: Engine, trained_path: Path) -> None:
     model = infer_model(f'{engine.system}:{trained_path}')
     assert isinstance(model, engine.model_class)
@@ -31,20 +31,20 @@ async def test_a_path_works_as_a_name(engine: Engine, trained_path: Path) -> Non
     assert model.model_id == f'{engine.system}:{trained_path}'
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_folder_without_a_model_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
     for name in (tmp_path / 'nothing', tmp_path):
         with pytest.raises(UserError, match='cannot be loaded: give a name on the hub or the path of a folder'):
             await make(name).request(ask())
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_hub_that_is_away_is_a_connection_error(make: Callable[..., Any]) -> None:
     with pytest.raises(ModelConnectionError, match='the hub cannot be reached'):
         await make('nobody/no-such-model').load()
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_model_is_loaded_once_and_reports_it(make: Callable[..., Any]) -> None:
     reports: list[str] = []
     model = make(progress=reports.append)

@@ -36,10 +36,11 @@ async def read_stream(model: Any, settings: Any, on_event: Callable[[object], No
 OTHER_OPTIONS: dict[str, dict[str, Any]] = {
     'transformers': {'model_kwargs': {'attn_implementation': 'eager'}},
     'mlx': {'max_batch_size': 2},
+    'llamacpp-local': {'n_ctx': 512},
 }
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_models_with_the_same_name_and_options_share_an_engine(
     make: Callable[..., Any], engine: Engine, random_path: Path
 ) -> None:
@@ -118,7 +119,7 @@ async def test_requests_enter_a_full_queue_in_their_order(make: Callable[..., An
     assert is_idle(model)
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_cancelling_frees_the_slot_at_once(make: Callable[..., Any]) -> None:
     model = make(max_batch_size=1)
     await model.load()
@@ -162,7 +163,7 @@ async def test_a_stream_that_another_task_cancels_ends_for_its_reader(make: Call
     blocker.cancel()
 
 
-@on('padded', 'paged', 'mlx')
+@on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(make: Callable[..., Any]) -> None:
     await storm(make(max_batch_size=16, max_queue=20))
 
@@ -170,7 +171,7 @@ async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(
 # ---------------------------------------------------------------------- deadlines
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 async def test_a_deadline_for_the_whole_response_frees_the_slot(make: Callable[..., Any]) -> None:
     model = make()
     await model.load()
@@ -316,7 +317,7 @@ print(asyncio.run(model.request(ask())).usage.output_tokens)
 # ---------------------------------------------------------------------- loops and threads
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 def test_one_model_works_in_one_loop_after_another(engine: Engine, random_path: Path) -> None:
     model = engine.make(random_path, max_new_tokens=3)
     for _ in range(3):
@@ -324,7 +325,7 @@ def test_one_model_works_in_one_loop_after_another(engine: Engine, random_path: 
     asyncio.run(model.aclose())
 
 
-@on('transformers', 'mlx')
+@on('transformers', 'mlx', 'llamacpp')
 def test_one_model_works_in_many_threads_at_once(engine: Engine, random_path: Path) -> None:
     model = engine.make(random_path, max_new_tokens=8)
     counts: list[int] = []

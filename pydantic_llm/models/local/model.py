@@ -107,7 +107,7 @@ class LocalModel(PreparingModel):
 
     @property
     def system(self) -> str:
-        """The name of the engine in responses: `'transformers'`, `'mlx'` or `'vllm'`."""
+        """The name of the engine in responses: `'transformers'`, `'mlx'`, `'vllm'` or `'llamacpp-local'`."""
         return self.settings_prefix.removesuffix('_')
 
     @property

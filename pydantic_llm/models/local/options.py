@@ -38,7 +38,15 @@ class LocalOptions(TypedDict, total=False):
     """Changes to the profile of the model."""
 
 
-OTHER_NAMES = {'device': 'device_map', 'dtype': 'torch_dtype', 'max_tokens': 'max_new_tokens'}
+OTHER_NAMES = {
+    'device': 'device_map',
+    'dtype': 'torch_dtype',
+    'lora_path': 'adapter',
+    'lora_scale': 'adapter_scale',
+    'max_tokens': 'max_new_tokens',
+    'n_batch': 'prefill_tokens',
+    'n_seq_max': 'max_batch_size',
+}
 """Names of options in other libraries -> the names here."""
 
 

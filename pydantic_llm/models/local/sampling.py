@@ -12,10 +12,13 @@ from ...settings import ModelSettings
 from .. import Model
 from .engine import Sampling
 
-__all__ = ('get_stop_sequences', 'resolve_max_tokens', 'sampling_from')
+__all__ = ('MIN_TEMPERATURE', 'get_stop_sequences', 'resolve_max_tokens', 'sampling_from')
 
 DEFAULT_TEMPERATURE = 1.0
 """The temperature if the model has none and the request has a setting of `NEEDS_TEMPERATURE` only."""
+
+MIN_TEMPERATURE = 1e-5
+"""Below this temperature, numbers overflow; the token drawn is the likeliest one anyway."""
 
 RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     'temperature': (lambda value: value >= 0, '0 or more'),

@@ -1,12 +1,13 @@
 """The tokens of a tokenizer as bytes, as llguidance needs them to compile constraints.
 
-Tokenizers in Rust are read by llguidance itself. Those in Python are read token by token.
+Tokenizers in Rust are read by llguidance itself. Those in Python are read token by token, unless they
+have `token_bytes`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..._extras import import_extra
@@ -48,9 +49,8 @@ class _PythonTokenizer:
         self.eos_token_id = ends[0]
         self.bos_token_id = tokenizer.bos_token_id
         self.special_token_ids = sorted(special)
-        names: Sequence[str | None] = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
-        has_spaces = any(name is not None and name.startswith(SPACE) for name in names)
-        read = [self._read(name, has_spaces=has_spaces, is_special=id in special) for id, name in enumerate(names)]
+        own: Sequence[bytes] | None = getattr(tokenizer, 'token_bytes', None)
+        read = self._read_names(size, special) if own is None else _mark_special(own, special)
         self.tokens = [*read, *(SPECIAL + b'unused' for _ in range(size - len(read)))]
 
     def __call__(self, text: str) -> list[int]:
@@ -58,6 +58,14 @@ class _PythonTokenizer:
             raise TypeError('the tokenizer takes text')
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False)['input_ids']
         return tokens
+
+    def _read_names(self, size: int, special: Collection[int]) -> Sequence[bytes]:
+        """Return the tokens as bytes, by their names."""
+        names: Sequence[str | None] = self._tokenizer.convert_ids_to_tokens(
+            list(range(min(size, len(self._tokenizer))))
+        )
+        has_spaces = any(name is not None and name.startswith(SPACE) for name in names)
+        return [self._read(name, has_spaces=has_spaces, is_special=id in special) for id, name in enumerate(names)]
 
     def _read(self, name: str | None, *, has_spaces: bool, is_special: bool) -> bytes:
         if name is None or is_special:
@@ -68,3 +76,8 @@ class _PythonTokenizer:
             return name.replace(SPACE, ' ').encode()
         text: str = self._tokenizer.convert_tokens_to_string([name])
         return text.encode()
+
+
+def _mark_special(tokens: Sequence[bytes], special: Collection[int]) -> Sequence[bytes]:
+    """Return tokens with the mark of special ones, which those without text are too."""
+    return [token if token and id not in special else SPECIAL + (token or b'unused') for id, token in enumerate(tokens)]

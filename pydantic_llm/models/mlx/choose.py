@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from ..local import Sampling
+from ..local.sampling import MIN_TEMPERATURE
 from .library import import_mlx
 
 __all__ = ('Samplers', 'draw')
@@ -28,9 +29,6 @@ MAX_SHARED = 64
 
 KEY_BITS = 63
 """The size of the random number for each token."""
-
-MIN_TEMPERATURE = 1e-5
-"""Below this temperature, numbers overflow; the token drawn is the likeliest one anyway."""
 
 
 class Samplers:

@@ -1,0 +1,130 @@
+"""Objects that llama.cpp allocates: the weights of a model, and the context that it computes in.
+
+Each is freed by `close`, or when no Python object refers to it. A forked child frees nothing that its parent allocated.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from ctypes import create_string_buffer
+from difflib import get_close_matches
+from typing import Any
+
+from ...exceptions import UserError
+from .library import import_llama_cpp, import_numpy, take_errors
+
+__all__ = ('Context', 'Weights', 'fill_fields')
+
+Pointer = Any
+
+LONGEST_VALUE = 1 << 20
+"""The maximum length of a value in the metadata, in bytes."""
+
+
+class Handle:
+    """A pointer to an object of llama.cpp, which is freed once."""
+
+    def __init__(self, pointer: Pointer, free: Callable[[Pointer], Any]) -> None:
+        self.pointer = pointer
+        self._finalizer = weakref.finalize(self, _free, pointer, free, os.getpid())
+        # At exit, the engine's thread may still compute: the engine closes what it needs, the process frees the rest.
+        self._finalizer.atexit = False
+
+    def close(self) -> None:
+        """Free the object now. Does nothing if it was freed."""
+        self._finalizer()
+
+
+def _free(pointer: Pointer, free: Callable[[Pointer], Any], owner: int) -> None:
+    if os.getpid() == owner:
+        free(pointer)
+
+
+class Weights(Handle):
+    """A model in memory, or its vocabulary and metadata alone. Raises `OSError` if the file cannot be loaded."""
+
+    def __init__(self, path: str, options: Mapping[str, Any]) -> None:
+        library = import_llama_cpp()
+        # Errors of earlier calls are not the reason for a failure of this one.
+        take_errors()
+        parameters = library.llama_model_default_params()
+        fill_fields(parameters, options, where='model_kwargs')
+        pointer = library.llama_model_load_from_file(os.fsencode(path), parameters)
+        if not pointer:
+            raise OSError(f'llama.cpp cannot read it: {take_errors() or "it gives no reason"}')
+        super().__init__(pointer, library.llama_model_free)
+        self.vocabulary: Pointer = library.llama_model_get_vocab(pointer)
+
+    def read_value(self, key: str) -> str | None:
+        """Return a value of the metadata that is not a list, as text, or `None` if the file has no such key."""
+        library, name, buffer = import_llama_cpp(), key.encode(), create_string_buffer(256)
+        length = library.llama_model_meta_val_str(self.pointer, name, buffer, len(buffer))
+        if length >= len(buffer):
+            buffer = create_string_buffer(min(length + 1, LONGEST_VALUE))
+            library.llama_model_meta_val_str(self.pointer, name, buffer, len(buffer))
+        return None if length < 0 else buffer.value.decode('utf-8', 'replace')
+
+    def load_adapter(self, path: str) -> Pointer:
+        """Load an adapter (LoRA) for these weights, which keep it. Raises `UserError` if it does not fit them."""
+        take_errors()
+        pointer = import_llama_cpp().llama_adapter_lora_init(self.pointer, os.fsencode(path))
+        if not pointer:
+            raise UserError(f'adapter={path!r} cannot be loaded: {take_errors() or "it does not fit the model"}')
+        return pointer  # freed with the weights (`llama_adapter_lora_free` in llama.h)
+
+
+class Context(Handle):
+    """The memory of a model for the tokens of all responses. Raises `MemoryError` if it does not fit."""
+
+    def __init__(self, weights: Weights, options: Mapping[str, Any], adapters: Iterable[tuple[Pointer, float]]) -> None:
+        library = import_llama_cpp()
+        take_errors()
+        parameters = library.llama_context_default_params()
+        fill_fields(parameters, options, where='context_kwargs')
+        pointer = library.llama_init_from_model(weights.pointer, parameters)
+        if not pointer:
+            raise MemoryError(f'llama.cpp cannot make a context of {parameters.n_ctx} tokens: {take_errors()}')
+        super().__init__(pointer, library.llama_free)
+        self.weights = weights
+        self.memory: Pointer = library.llama_get_memory(pointer)
+        self.tokens: int = library.llama_n_ctx(pointer)
+        """The number of tokens that fit into the memory."""
+        self.sequences: int = library.llama_n_seq_max(pointer)
+        self.vocabulary_size: int = library.llama_vocab_n_tokens(weights.vocabulary)
+        self.can_share_parts: bool = not (
+            library.llama_model_is_recurrent(weights.pointer)
+            or library.llama_model_is_hybrid(weights.pointer)
+            or (library.llama_model_n_swa(weights.pointer) and not parameters.swa_full)
+        )
+        """True if the memory of a part of a sequence can be shared: a state that each token changes has no parts."""
+        self._set_adapters([*adapters])
+
+    def get_logits(self, place: int) -> Any:
+        """Return the logits [vocabulary] after a token of the newest batch. They are valid until the next one."""
+        pointer = import_llama_cpp().llama_get_logits_ith(self.pointer, place)
+        return import_numpy().ctypeslib.as_array(pointer, shape=(self.vocabulary_size,))
+
+    def _set_adapters(self, adapters: list[tuple[Pointer, float]]) -> None:
+        if not adapters:
+            return
+        library = import_llama_cpp()
+        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(*(pointer for pointer, _ in adapters))
+        scales = (library.llama_cpp.ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
+        if library.llama_set_adapters_lora(self.pointer, pointers, len(adapters), scales) != 0:
+            raise RuntimeError(f'llama.cpp cannot use the adapter: {take_errors()}')
+
+
+def fill_fields(parameters: Any, options: Mapping[str, Any], *, where: str) -> None:
+    """Set fields of a structure of parameters. Raises `UserError` for an unknown field, or a value of a wrong type."""
+    known = [name for name, _ in parameters._fields_]
+    for name, value in options.items():
+        if name not in known:
+            hint = ''.join(f'; did you mean {meant!r}?' for meant in get_close_matches(name, known, 1))
+            raise UserError(f'{where} has the unknown key {name!r}{hint or f": give some of {known}"}')
+        with suppress(TypeError):
+            setattr(parameters, name, value)
+            continue
+        raise UserError(f'{where} has {value!r} for {name!r}, which llama.cpp does not take')

@@ -1,0 +1,56 @@
+"""Import llama-cpp-python when it is needed, and route llama.cpp's log. It is optional, and untyped here."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import cache
+from typing import Any
+
+from ..._extras import import_extra
+
+__all__ = ('import_llama_cpp', 'import_numpy', 'take_errors')
+
+logger = logging.getLogger('pydantic_llm.local')
+
+ERROR = 3
+"""The level of errors in llama.cpp's log (`ggml_log_level` in ggml/include/ggml.h)."""
+
+_errors: deque[str] = deque(maxlen=20)
+"""The newest errors in llama.cpp's log, which has the reason for a failure: its functions return a number or NULL."""
+
+
+def import_llama_cpp() -> Any:
+    """Import `llama_cpp`. Raises `UserError` with the command that installs it.
+
+    From then on, llama.cpp's log goes to the logger `pydantic_llm.local`: it is global, and goes to stderr otherwise.
+    """
+    library = import_extra('llama_cpp', extra='llamacpp', what='LlamaCppModel')
+    _route_log(library)
+    return library
+
+
+def import_numpy() -> Any:
+    """Import `numpy`, which llama-cpp-python requires."""
+    return import_extra('numpy', extra='llamacpp', what='LlamaCppModel')
+
+
+def take_errors() -> str:
+    """Return the errors in llama.cpp's log since the last call, the oldest first."""
+    texts = [_errors.popleft() for _ in range(len(_errors))]
+    return '; '.join(text for text in texts if text)
+
+
+@cache
+def _route_log(library: Any) -> Any:
+    """Replace the function that gets llama.cpp's log. The cache keeps it alive, as the library needs."""
+
+    def record(level: int, text: bytes, _: Any) -> None:
+        sentence = text.decode('utf-8', 'replace').strip()
+        logger.debug('llama.cpp: %s', sentence)
+        if level == ERROR:
+            _errors.append(sentence)
+
+    callback = library.llama_log_callback(record)
+    library.llama_log_set(callback, None)
+    return callback

@@ -1,0 +1,89 @@
+"""The model class and its options: how the model is loaded, and how responses share the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from os import PathLike, fspath
+from typing import Any, Unpack
+
+from ...exceptions import UserError
+from ...settings import ModelSettings
+from ..local import BatchingOptions, LocalModel, LocalOptions, WhenFull, key_of
+from .engine import LlamaCppEngine
+from .files import LlamaCppSource
+from .settings import LlamaCppModelSettings
+
+__all__ = ('LlamaCppModel',)
+
+MAX_RESPONSES = 256
+"""The maximum number of sequences of llama.cpp (`LLAMA_MAX_SEQ` in src/llama-cparams.h)."""
+
+
+class LlamaCppModel(LocalModel):
+    """A model in a GGUF file that llama.cpp runs in this process, many requests at once.
+
+    `model_name` is the path of a file, of a folder with one, or a name on the Hugging Face hub (`Qwen/Qwen3-0.6B-GGUF`,
+    `unsloth/Qwen3-8B-GGUF:Q4_K_M`). Model objects with the same name and the same loading options share one engine: its
+    weights and its context. They are loaded by the first request, or by `load()`.
+    """
+
+    settings_prefix = 'llamacpp_'
+    settings_type = LlamaCppModelSettings
+    own_settings = frozenset(LlamaCppModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+
+    def __init__(
+        self,
+        model_name: str | PathLike[str],
+        *,
+        filename: str | None = None,
+        revision: str | None = None,
+        adapter: str | PathLike[str] | None = None,
+        adapter_scale: float = 1.0,
+        n_ctx: int | None = None,
+        n_gpu_layers: int = -1,
+        n_threads: int | None = None,
+        model_kwargs: Mapping[str, Any] | None = None,
+        context_kwargs: Mapping[str, Any] | None = None,
+        max_batch_size: int = 32,
+        prefill_tokens: int = 512,
+        max_queue: int = 1024,
+        when_full: WhenFull = 'wait',
+        progress: Callable[[str], None] | None = None,
+        **options: Unpack[LocalOptions],
+    ) -> None:
+        super().__init__(model_name, **options)
+        for name, value in {'n_ctx': n_ctx, 'n_threads': n_threads}.items():
+            if value is not None and value < 1:
+                raise UserError(f'{name} is {value!r}: give 1 or more')
+        if max_batch_size > MAX_RESPONSES:
+            raise UserError(f'max_batch_size is {max_batch_size!r}: give {MAX_RESPONSES} or less, as in llama.cpp')
+        self._source = LlamaCppSource(
+            name=self.model_name,
+            filename=filename,
+            revision=revision,
+            adapter=None if adapter is None else fspath(adapter),
+            adapter_scale=adapter_scale,
+            n_ctx=n_ctx,
+            n_gpu_layers=n_gpu_layers,
+            n_threads=n_threads,
+            model_kwargs={**(model_kwargs or {})},
+            context_kwargs={**(context_kwargs or {})},
+            progress=progress,
+        )
+        self._batching = BatchingOptions(
+            max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
+        )
+
+    @property
+    def system(self) -> str:
+        """The name of the engine in responses. `llamacpp` is that of llama.cpp's server."""
+        return 'llamacpp-local'
+
+    def engine_key(self) -> Hashable:
+        source = self._source
+        file = (source.name, source.filename, source.revision, source.adapter, source.adapter_scale)
+        options = (source.n_ctx, source.n_gpu_layers, source.n_threads, source.model_kwargs, source.context_kwargs)
+        return key_of('llamacpp-local', *file, *options, self._batching)
+
+    def make_engine(self) -> LlamaCppEngine:
+        return LlamaCppEngine(self._source, self._batching)

@@ -1,0 +1,95 @@
+"""The sequences of a context: one per response, and those of ended responses, whose tokens later prompts can share.
+
+llama.cpp keeps the memory of each token once, whatever the number of its sequences. So a new prompt that begins as
+another sequence does shares the memory of these tokens (`llama_memory_seq_cp` in llama.h), and only the rest is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .handles import Context
+from .library import import_llama_cpp
+
+__all__ = ('Sequences', 'count_common')
+
+BLOCK = 64
+"""The number of tokens to compare at once."""
+
+
+class Sequences:
+    """Gives sequences to responses, and keeps the newest ones of ended responses until they are needed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._free = [*range(context.sequences)]
+        self._tokens: dict[int, list[int]] = {}
+        """The tokens in the memory of each sequence that is not free."""
+        self._kept: dict[int, None] = {}
+        """The sequences of ended responses, the least recently used one first."""
+        import_llama_cpp().llama_memory_clear(context.memory, True)  # noqa: FBT003 -- the library's signature
+
+    def count_shared(self, tokens: Sequence[int]) -> int:
+        """Return how many tokens a prompt would share."""
+        return self._find_source(tokens)[1]
+
+    def take(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Return a sequence for a prompt, and the number of its tokens that are in the memory: not all of them."""
+        source, shared = self._find_source(tokens)
+        if source in self._kept:
+            self._kept[source] = self._kept.pop(source)  # it is the most recently used one now
+        if not self._free:
+            self.drop_kept()
+        sequence = self._free.pop()
+        self._tokens[sequence] = []
+        if shared and source in self._tokens:
+            self._share(source, sequence, shared)
+            self._tokens[sequence] = [*tokens[:shared]]
+        return sequence, len(self._tokens[sequence])
+
+    def extend(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Record that the context has read these tokens."""
+        self._tokens[sequence].extend(tokens)
+
+    def keep(self, sequence: int) -> None:
+        """End the use of a sequence, and keep its tokens for later prompts."""
+        self._kept[sequence] = None
+
+    def drop(self, sequence: int) -> None:
+        """End the use of a sequence, and free its memory."""
+        del self._tokens[sequence]
+        import_llama_cpp().llama_memory_seq_rm(self._context.memory, sequence, -1, -1)
+        self._free.append(sequence)
+
+    def drop_kept(self) -> bool:
+        """Free the memory of the sequence that was kept for the longest time; return False if no sequence is kept."""
+        if not self._kept:
+            return False
+        sequence = next(iter(self._kept))
+        del self._kept[sequence]
+        self.drop(sequence)
+        return True
+
+    def _find_source(self, tokens: Sequence[int]) -> tuple[int, int]:
+        """Return the sequence with the most tokens to share, and their number. The last token is always read."""
+        best, most = -1, 0
+        for sequence, held in self._tokens.items():
+            count = min(count_common(held, tokens), len(tokens) - 1)
+            if count > most and (count == len(held) or self._context.can_share_parts):
+                best, most = sequence, count
+        return best, most
+
+    def _share(self, source: int, sequence: int, count: int) -> None:
+        # The memory of a state takes whole sequences only, without positions (`llama_kv_cache_dsv4::seq_cp`).
+        begin, end = (0, count) if self._context.can_share_parts else (-1, -1)
+        import_llama_cpp().llama_memory_seq_cp(self._context.memory, source, sequence, begin, end)
+
+
+def count_common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return the number of equal tokens that two lists begin with."""
+    length = min(len(one), len(other))
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        if one[start:end] != other[start:end]:
+            return next(place for place in range(start, end) if one[place] != other[place])
+    return length
