@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ..exceptions import UserError
 from ..json_types import Json
-from ..providers import Provider
+from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count
 from .cohere import LIMITS, CohereInputType, CohereTruncate, decode_embeddings, encode_texts
 from .settings import EmbeddingSettings
@@ -142,7 +142,7 @@ class BedrockEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'bedrock',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: BedrockEmbeddingSettings | None = None,
     ) -> None:
         self._family = _find_family(model_name)

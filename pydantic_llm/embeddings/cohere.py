@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from ..exceptions import UnexpectedModelBehavior
 from ..json_types import Json
-from ..providers import Provider
+from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object, select_counts
 from .model import check_inputs
 from .result import EmbedInputType
@@ -64,7 +64,7 @@ class CohereEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'cohere',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: CohereEmbeddingSettings | None = None,
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)

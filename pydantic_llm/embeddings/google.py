@@ -13,7 +13,7 @@ from ..exceptions import UserError
 from ..json_types import Json
 from ..models.gemini.model import model_path
 from ..profiles.gemini import VERTEX
-from ..providers import Provider
+from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object
 from .model import check_inputs
 from .settings import EmbeddingSettings
@@ -136,7 +136,7 @@ class GoogleEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'google-gla',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: GoogleEmbeddingSettings | None = None,
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)

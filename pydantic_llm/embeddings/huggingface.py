@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from .._type_checks import check_type
 from ..json_types import Json
-from ..providers import Provider, choose_provider
+from ..providers import ApiKey, Provider, choose_provider
 from ..providers.huggingface import HuggingFaceProvider
 from ..transport import Connection
 from ..wire.counts import decode_count
@@ -54,7 +54,7 @@ class HuggingFaceEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'huggingface',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: HuggingFaceEmbeddingSettings | None = None,
     ) -> None:
         chosen = choose_provider(provider, api_key)

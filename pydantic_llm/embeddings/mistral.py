@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ..json_types import Json
-from ..providers import Provider
+from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object
 from .settings import EmbeddingSettings
 from .wire import DecodedEmbeddings, EmbeddingRequest, RequestLimits, WireEmbeddingModel, read_vector
@@ -41,7 +41,7 @@ class MistralEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'mistral',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: MistralEmbeddingSettings | None = None,
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)

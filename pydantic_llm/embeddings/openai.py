@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from ..json_types import Json
-from ..providers import Provider
+from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object, select_counts
 from .result import EmbedInputType
 from .settings import EmbeddingSettings
@@ -58,7 +58,7 @@ class OpenAIEmbeddingModel(WireEmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'openai',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: OpenAIEmbeddingSettings | None = None,
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)

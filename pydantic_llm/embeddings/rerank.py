@@ -19,7 +19,7 @@ from .._threads import run_blocking
 from .._type_checks import check_model_name, check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
 from ..json_types import Json
-from ..providers import Provider, choose_provider
+from ..providers import ApiKey, Provider, choose_provider
 from ..settings import ModelSettings, merge_model_settings
 from ..usage import RequestUsage
 from ..wire.counts import decode_count, get_object, select_counts
@@ -125,7 +125,7 @@ class CohereRerankModel(RerankModel):
         model_name: str,
         *,
         provider: Provider[Any] | str = 'cohere',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         max_tokens_per_document: int | None = None,
         settings: ModelSettings | None = None,
     ) -> None:

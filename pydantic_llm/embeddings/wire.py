@@ -13,7 +13,7 @@ from .._type_checks import check_model_name
 from ..exceptions import UnexpectedModelBehavior, UserError
 from ..json_types import Json
 from ..models.estimate import BYTES_PER_TOKEN
-from ..providers import Provider, choose_provider
+from ..providers import ApiKey, Provider, choose_provider
 from ..transport import Connection
 from ..usage import RequestUsage
 from ..wire.texts import is_valid_text
@@ -77,7 +77,7 @@ class WireEmbeddingModel(EmbeddingModel):
         model_name: str,
         *,
         provider: Provider[Any] | str,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: EmbeddingSettings | None = None,
     ) -> None:
         check_model_name(model_name)

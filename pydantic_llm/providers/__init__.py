@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
+from ..transport.called_keys import ApiKey
 from .credentials import check_http_client, check_key, check_url, hide_password, read_key
 from .provider import Provider
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .registry import Service, register_service
 
 __all__ = (
+    'ApiKey',
     'Provider',
     'Service',
     'check_http_client',
@@ -38,14 +40,20 @@ def infer_provider_class(name: str) -> type[Provider[Any]]:
     return provider_class(name)
 
 
-def choose_provider(provider: Provider[Any] | str, api_key: str | None) -> Provider[Any]:
-    """Return the provider, made with `api_key` if only its name is given. A ready provider takes no `api_key`."""
+def choose_provider(
+    provider: Provider[Any] | str, api_key: ApiKey | None = None, base_url: str | None = None
+) -> Provider[Any]:
+    """Return the provider, made with the key and the URL if only its name is given. A ready provider takes neither."""
     if not isinstance(provider, Provider):
         if not isinstance(cast('object', provider), str):
             raise_wrong_type('provider', "a Provider or a name such as 'openai'", provider)
-        return infer_provider_class(provider)(**({} if api_key is None else {'api_key': api_key}))
+        kind = infer_provider_class(provider)
+        given = {'api_key': api_key, kind.url_parameter: base_url}
+        return kind(**{name: value for name, value in given.items() if value is not None})
     if api_key is not None:
         raise UserError('api_key= and a ready provider= do not go together: give the key to the provider')
+    if base_url is not None:
+        raise UserError('base_url= and a ready provider= do not go together: give the URL to the provider')
     return provider
 
 

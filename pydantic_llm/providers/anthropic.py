@@ -13,6 +13,7 @@ from ..exceptions import LLMError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.anthropic import ANTHROPIC, BEDROCK, MANTLE, VERTEX, ClaudeHost, anthropic_model_profile
 from ..transport import ByteStream, RawRequest
+from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
@@ -76,7 +77,7 @@ class AnthropicProvider(SDKProvider['AnyClient']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         anthropic_client: AnyClient | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
@@ -105,7 +106,7 @@ class AnthropicProvider(SDKProvider['AnyClient']):
         self._host = next((host for name, host in HOSTS.items() if name in kinds), None)
         self.has_batches = not rewrites_body  # these clients refuse batches: anthropic/lib/{bedrock,vertex}/_client.py
 
-    def _choose_credentials(self, api_key: str | None, *, needs_key: bool) -> dict[str, str]:
+    def _choose_credentials(self, api_key: ApiKey | None, *, needs_key: bool) -> dict[str, str | CalledKey]:
         """Return the key or the token to send. Both may be missing for any server but Anthropic's own."""
         token = os.environ.get(TOKEN_VARIABLE)
         if token and not (api_key or os.environ.get(KEY_VARIABLE)):
@@ -130,7 +131,7 @@ def _has_sdk_credentials() -> bool:
     return any(os.environ.get(variable) for variable in SDK_CREDENTIALS)
 
 
-def _make_client(url: str | None, http_client: Any, credentials: Mapping[str, str]) -> AnyClient:
+def _make_client(url: str | None, http_client: Any, credentials: Mapping[str, Any]) -> AnyClient:
     """Make the SDK's client, without retries. Without credentials, it finds them itself."""
     what = 'AnthropicProvider.client' if credentials else f'Credentials of {" or ".join(SDK_CREDENTIALS)}'
     sdk = import_extra('anthropic', extra='anthropic', what=what)

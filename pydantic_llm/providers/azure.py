@@ -6,13 +6,10 @@ credentials: a key, a token of Entra ID, or a function that returns such tokens 
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
@@ -20,11 +17,12 @@ from .._extras import import_extra
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import azure_profile
+from ..transport.called_keys import ApiKey, CalledKey, KeyHeader
 from ..transport.http import Access, AccessSource, make_fixed_access
 from ..transport.outgoing import merge_headers
 from ..transport.sdk import SDKConnection
-from .azure_connection import AzureConnection, AzureHTTPConnection, TokenFailure
-from .credentials import check_alone, check_key, check_url, find_value, hide_password
+from .azure_connection import AzureConnection, AzureHTTPConnection
+from .credentials import check_alone, check_key, check_url, find_value, hide_password, make_called_key
 from .openai import OPENAI, OpenAIProvider
 from .vendor import Vendor
 
@@ -63,12 +61,14 @@ class AzureProvider(OpenAIProvider):
     is missing or invalid.
     """
 
+    url_parameter = 'azure_endpoint'
+
     def __init__(
         self,
         *,
         azure_endpoint: str | None = None,
         api_version: str | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         azure_ad_token: str | None = None,
         azure_ad_token_provider: TokenProvider | None = None,
         openai_client: AsyncOpenAI | None = None,
@@ -163,8 +163,12 @@ def _make_access(endpoint: str, version: str | None, credentials: dict[str, Any]
     query = f'?api-version={quote_plus(version)}' if version else ''
     [(name, credential)] = credentials.items()
     if endpoint.endswith('/v1'):
-        return AZURE.make_access(endpoint, credential if isinstance(credential, str) else None, query=query)
+        key = credential if isinstance(credential, (str, CalledKey)) else None
+        return AZURE.make_access(endpoint, key, query=query)
     fixed: dict[str, str] = {}
+    if isinstance(credential, CalledKey):
+        access = AZURE.make_access(f'{endpoint}/openai', query=query)
+        return replace(access, key_header=KeyHeader('api-key', '{}', credential))
     if name == 'api_key':
         fixed['api-key'] = credential
     elif name == 'azure_ad_token':
@@ -201,7 +205,7 @@ def _make_client(
 # ---------------------------------------------------------------------- credentials
 
 
-def _find_credentials(key: str | None, token: str | None, provider: TokenProvider | None) -> dict[str, Any]:
+def _find_credentials(key: ApiKey | None, token: str | None, provider: TokenProvider | None) -> dict[str, Any]:
     """Return the only credential under the SDK's name for it. In the environment, a token wins over a key."""
     named = {'api_key': key, 'azure_ad_token': token, 'azure_ad_token_provider': provider}
     given: dict[str, Any] = {name: value for name, value in named.items() if value}
@@ -210,6 +214,8 @@ def _find_credentials(key: str | None, token: str | None, provider: TokenProvide
     if provider is not None:
         return {'azure_ad_token_provider': _check_tokens(provider)}
     for name, value in given.items():
+        if callable(value):
+            return {name: make_called_key(value, provider='azure')}
         return {name: check_key(value, where=f'{name}=', provider='azure')}
     for name, variable in {'azure_ad_token': TOKEN_VARIABLE, 'api_key': KEY_VARIABLE}.items():
         if value := os.environ.get(variable):
@@ -220,38 +226,6 @@ def _find_credentials(key: str | None, token: str | None, provider: TokenProvide
     )
 
 
-@contextmanager
-def _wrap_exceptions() -> Generator[None]:
-    """Raise each exception as the cause of a `TokenFailure`, from which `AzureConnection` takes it out again."""
-    try:
-        yield
-    except TokenFailure:
-        raise
-    except Exception as error:  # noqa: BLE001 -- raised unchanged by `AzureConnection`
-        raise TokenFailure(error) from None
-
-
 def _check_tokens(provider: TokenProvider) -> Callable[[], Awaitable[str]]:
     """Return the token provider as an async function that raises a `UserError` for an invalid token."""
-
-    async def get_token() -> str:
-        with _wrap_exceptions():
-            token = await _call_provider(provider)
-        if not isinstance(token, str) or not token:
-            problem = 'an empty string' if token == '' else f'an object of type {type(token).__name__!r}'
-            raise UserError(f'azure_ad_token_provider= gave {problem}, and must give a token')
-        return check_key(token, where='azure_ad_token_provider=', provider='azure')
-
-    return get_token
-
-
-async def _call_provider(provider: TokenProvider) -> object:
-    """Call the function, in a thread unless it is async, since a plain one may block on the network."""
-    is_async = iscoroutinefunction(provider) or iscoroutinefunction(getattr(provider, '__call__', None))  # noqa: B004 -- the kind of the method is checked, not its presence
-    token: Any = provider() if is_async else await asyncio.to_thread(_call_in_thread, provider)
-    return await token if isawaitable(token) else token
-
-
-def _call_in_thread(provider: TokenProvider) -> object:
-    with _wrap_exceptions():  # `to_thread` would replace a `TimeoutError` with one of its own
-        return provider()
+    return make_called_key(provider, provider='azure', parameter='azure_ad_token_provider=').get

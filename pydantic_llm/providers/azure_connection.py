@@ -15,37 +15,21 @@ from ..transport.sdk import SDKConnection
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ('AzureConnection', 'AzureHTTPConnection', 'TokenFailure')
+__all__ = ('AzureConnection', 'AzureHTTPConnection')
 
 
 DEPLOYED_PATHS = frozenset({'/chat/completions', '/embeddings'})
 """The paths that need the name of a deployment before them, unless the base URL ends in `/v1`."""
 
 
-class TokenFailure(Exception):
-    """Carries an exception of a token provider past the client's, since it could look like a network error."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
 class _DeploymentConnection(ClientConnection):
     """Sends requests with the deployment, which has the model's name, in the path."""
 
     async def send(self, request: RawRequest) -> RawResponse:
-        try:
-            return await super().send(self._with_deployment(request))
-        except TokenFailure as failure:
-            error = failure.error
-        raise error
+        return await super().send(self._with_deployment(request))
 
     async def open(self, request: RawRequest) -> ByteStream:
-        try:
-            return await super().open(self._with_deployment(request))
-        except TokenFailure as failure:
-            error = failure.error
-        raise error
+        return await super().open(self._with_deployment(request))
 
     @abstractmethod
     def _find_base_path(self) -> str:

@@ -19,9 +19,10 @@ from ..profiles import ModelProfile
 from ..profiles.bedrock import bedrock_model_profile
 from ..transport.aws import AwsConnection
 from ..transport.aws_http import make_http_client
+from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from .credentials import check_any_http_client, check_key, check_url, hide_password
+from .credentials import check_any_http_client, check_key, check_url, hide_password, make_called_key
 from .provider import Provider
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class BedrockProvider(Provider['BaseClient']):
         aws_secret_access_key: str | None = None,
         aws_session_token: str | None = None,
         profile_name: str | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         aws_read_timeout: float | None = None,
         aws_connect_timeout: float | None = None,
@@ -89,6 +90,7 @@ class BedrockProvider(Provider['BaseClient']):
                     'with it but http_client='
                 )
             self._client: Any = _check_bedrock_client(bedrock_client)
+            token = None
         else:
             token = self._find_token(api_key, (*keys, profile_name))
             url = None if base_url is None else check_url(base_url, where='base_url=', provider=self.name)
@@ -103,9 +105,10 @@ class BedrockProvider(Provider['BaseClient']):
             self._client = _make_client(session, region or ANY_REGION, url, token, keys, timeouts)
         http = check_any_http_client(http_client) or make_http_client(self._client)
         clients = LoopClients[Any](http, HttpClients())
-        self._connection = AwsConnection(clients, self._client, OPERATIONS, provider_name=self.name)
+        called = token if isinstance(token, CalledKey) else None
+        self._connection = AwsConnection(clients, self._client, OPERATIONS, provider_name=self.name, key=called)
 
-    def _find_token(self, api_key: str | None, credentials: tuple[str | None, ...]) -> str | None:
+    def _find_token(self, api_key: ApiKey | None, credentials: tuple[str | None, ...]) -> str | CalledKey | None:
         """Return the API key that was given, or the environment's if no credentials were given."""
         given = any(each is not None for each in credentials)
         if api_key is not None:
@@ -113,6 +116,8 @@ class BedrockProvider(Provider['BaseClient']):
                 raise UserError('Give api_key= or AWS credentials (aws_access_key_id=, profile_name=, ...), not both')
             if not api_key:
                 raise UserError(f'The key of {self.name!r} is empty: leave api_key= out to use AWS credentials')
+            if callable(api_key):
+                return make_called_key(api_key, provider=self.name)
             return check_key(api_key, where='api_key=', provider=self.name)
         token = None if given else os.environ.get(TOKEN_VARIABLE)
         return check_key(token, where=TOKEN_VARIABLE, provider=self.name) if token else None
@@ -162,7 +167,7 @@ def _make_client(
     session: Any,
     region: str,
     url: str | None,
-    token: str | None,
+    token: str | CalledKey | None,
     keys: tuple[str | None, ...],
     timeouts: tuple[float, float],
 ) -> Any:
@@ -180,7 +185,7 @@ def _make_client(
         )
     except (import_module('botocore.exceptions').BotoCoreError, ValueError) as error:
         raise UserError(f'boto3 cannot make a client for {SERVICE!r}: {error}') from error
-    if token is not None:
+    if isinstance(token, str):
         client.meta.events.register(f'before-sign.{SERVICE}', partial(_add_token, token))
     return client
 

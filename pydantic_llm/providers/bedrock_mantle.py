@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..transport.called_keys import ApiKey
 from ..transport.http import Access, AccessSource, make_fixed_access
 from .compatible import CompatibleProvider
 from .registry import SERVICES
@@ -42,7 +43,7 @@ class BedrockMantleProvider(CompatibleProvider):
         self,
         *,
         region_name: str | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,

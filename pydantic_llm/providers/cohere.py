@@ -8,6 +8,7 @@ from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.cohere import cohere_model_profile
 from ..transport import Deadlines, RawRequest
+from ..transport.called_keys import ApiKey
 from ..transport.client_errors import ErrorTranslator
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
@@ -43,7 +44,7 @@ class CohereProvider(SDKProvider['AsyncClient']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         cohere_client: AsyncClient | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,

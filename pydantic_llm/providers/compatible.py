@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..profiles import ModelProfile
+from ..transport.called_keys import ApiKey, CalledKey
 from .credentials import read_key, read_url
 from .openai import OPENAI, OpenAIProvider
 from .service import Service
@@ -33,7 +34,7 @@ class CompatibleProvider(OpenAIProvider):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
@@ -45,7 +46,7 @@ class CompatibleProvider(OpenAIProvider):
         url = read_url(base_url, variables=service.url_variables, provider=service.name)
         return service.address() if url is None else service.with_path(url)
 
-    def _choose_key(self, api_key: str | None, *, needed: bool) -> str:
+    def _choose_key(self, api_key: ApiKey | None, *, needed: bool) -> str | CalledKey:
         service = self.service
         return read_key(api_key, variables=service.key_variables, provider=service.name, needed=service.needs_key)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, overload
 from urllib.parse import urlsplit
 
 from ..exceptions import UserError
+from ..transport.called_keys import ApiKey, CalledKey
 
 __all__ = (
     'NO_KEY',
@@ -21,6 +23,7 @@ __all__ = (
     'check_url',
     'find_value',
     'hide_password',
+    'make_called_key',
     'read_key',
     'read_url',
     'read_variable',
@@ -46,11 +49,21 @@ def read_variable(variables: Sequence[str]) -> str | None:
     return find_value(None, variables, parameter='')[1]
 
 
-def read_key(api_key: str | None, *, variables: Sequence[str], provider: str, needed: bool = True) -> str:
+@overload
+def read_key(api_key: str | None, *, variables: Sequence[str], provider: str, needed: bool = True) -> str: ...
+@overload
+def read_key(
+    api_key: ApiKey | None, *, variables: Sequence[str], provider: str, needed: bool = True
+) -> str | CalledKey: ...
+def read_key(
+    api_key: ApiKey | None, *, variables: Sequence[str], provider: str, needed: bool = True
+) -> str | CalledKey:
     """Return `api_key`, or the first of the environment variables that is set.
 
     If none is, raises a `UserError`, or returns `NO_KEY` if no key is `needed`.
     """
+    if callable(api_key):
+        return make_called_key(api_key, provider=provider)
     where, key = find_value(api_key or None, variables, parameter='api_key=')
     if key:
         return check_key(key, where=where, provider=provider)
@@ -59,6 +72,13 @@ def read_key(api_key: str | None, *, variables: Sequence[str], provider: str, ne
     names = ' or '.join(variables)
     problem = 'empty' if api_key == '' else 'missing'
     raise UserError(f'The key of {provider!r} is {problem}: set the environment variable {names}, or give api_key=')
+
+
+def make_called_key(function: Callable[[], object], *, provider: str, parameter: str = 'api_key=') -> CalledKey:
+    """Return the key that a function returns for each request, checked as a fixed one is."""
+    if isinstance(function, type):
+        raise UserError(f'{parameter} takes a key or a function that returns it, not the class {function.__name__}')
+    return CalledKey(function, partial(check_key, where=f'the function of {parameter}', provider=provider), parameter)
 
 
 def check_key(key: str, *, where: str, provider: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.gemini import VERTEX, gemini_model_profile
+from ..transport.called_keys import CalledKey, KeyHeader
 from ..transport.clients import make_httpx2_client
 from ..transport.http import Access, HTTPConnection
 from ..transport.loops import LoopClients
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
 
-__all__ = ('GoogleProvider', 'find_base_url')
+__all__ = ('GoogleProvider', 'find_base_url', 'with_google_key')
+
+KEY_HEADER = 'x-goog-api-key'
 
 VERSION = re.compile(r'/v\d+\w*$')
 """A version at the end of a base URL. The default version is appended to a URL without one."""
@@ -77,3 +81,10 @@ def find_base_url(base_url: str | None, *, variable: str, version: str, provider
         if re.search(f'{part}(/|$)', url):
             raise UserError(f'{where} of {provider!r} is {hide_password(url)!r}: leave out {part!r}, {reason}')
     return url if VERSION.search(url) else f'{url}/{version}'
+
+
+def with_google_key(access: Access, key: str | CalledKey) -> Access:
+    """Return the access with a key, or with a function that returns it."""
+    if isinstance(key, CalledKey):
+        return replace(access, key_header=KeyHeader(KEY_HEADER, '{}', key))
+    return replace(access, headers={**access.headers, KEY_HEADER: key})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..transport.called_keys import ApiKey
 from ..transport.http import Access
 from .credentials import read_key, read_variable
-from .google import GoogleProvider, find_base_url
+from .google import GoogleProvider, find_base_url, with_google_key
 
 if TYPE_CHECKING:
     import httpx
@@ -31,15 +32,15 @@ class GoogleGLAProvider(GoogleProvider):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
         other_url = find_base_url(base_url, variable=URL_VARIABLE, version='v1beta', provider=self.name)
-        headers: dict[str, str] = {}
+        self._access = Access(other_url or BASE_URL)
         if other_url is None or api_key or read_variable(KEY_VARIABLES):
-            headers['x-goog-api-key'] = read_key(api_key, variables=KEY_VARIABLES, provider=self.name)
-        self._access = Access(other_url or BASE_URL, headers)
+            key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name)
+            self._access = with_google_key(self._access, key)
         super().__init__(self._access.base_url, http_client, can_renew=False)
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:

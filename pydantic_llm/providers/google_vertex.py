@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from .._extras import import_extra
 from ..exceptions import UserError
+from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.http import Access
-from .credentials import check_key, read_variable
-from .google import GoogleProvider, find_base_url
+from .credentials import check_key, make_called_key, read_variable
+from .google import GoogleProvider, find_base_url, with_google_key
 from .google_tokens import Tokens
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class GoogleVertexProvider(GoogleProvider):
         service_account_file: Path | str | None = None,
         service_account_info: Mapping[str, str] | None = None,
         credentials: Credentials | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         project_id: str | None = None,
         region: str | None = None,
         base_url: str | None = None,
@@ -74,7 +75,7 @@ class GoogleVertexProvider(GoogleProvider):
         other_url = find_base_url(base_url, variable=URL_VARIABLE, version='v1beta1', provider=self.name)
         self._region = region or read_variable(REGION_VARIABLES) or GLOBAL_REGION
         self._given_project = self._project = project_id
-        self._key: str | None = None
+        self._key: str | CalledKey | None = None
         self._tokens: Tokens | None = None
         if api_key is not None:
             self._key = _check_api_key(api_key, self.name)
@@ -103,13 +104,12 @@ class GoogleVertexProvider(GoogleProvider):
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         """Return the URL of the project's models, with the key or with a token that is valid for this request."""
         headers: dict[str, str] = {}
-        if self._key is not None:
-            headers['x-goog-api-key'] = self._key
         if self._tokens is not None:
             token = refused.headers.get('authorization', '').removeprefix('Bearer ') if refused else None
             (await self._tokens.get(model_name, refused=token)).apply(headers)
         place = f'/projects/{self._project}/locations/{self._region}' if self._project else ''
-        return Access(self._base_url, headers, place)
+        access = Access(self._base_url, headers, place)
+        return access if self._key is None else with_google_key(access, self._key)
 
     def _find_credentials(self) -> Any:
         """Find application default credentials and set the project to theirs. Blocks, possibly for seconds."""
@@ -171,7 +171,9 @@ def _check_credentials(credentials: Any) -> Any:
     return credentials
 
 
-def _check_api_key(key: str, provider: str) -> str:
+def _check_api_key(key: ApiKey, provider: str) -> str | CalledKey:
+    if callable(key):
+        return make_called_key(key, provider=provider)
     if not key:
         raise UserError(f'api_key= of {provider!r} is empty: leave it out to use the credentials of Google Cloud')
     return check_key(key, where='api_key=', provider=provider)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.groq import groq_model_profile
+from ..transport.called_keys import ApiKey
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
 from ..transport.sdk import SDKConnection
@@ -38,7 +39,7 @@ class GroqProvider(SDKProvider['AsyncGroq']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         groq_client: AsyncGroq | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,

@@ -23,6 +23,7 @@ from ..exceptions import ModelHTTPError, UnexpectedModelBehavior, UserError
 from ..profiles import ModelProfile
 from ..profiles.huggingface import huggingface_model_profile
 from ..transport import Connection, Deadlines, RawRequest
+from ..transport.called_keys import ApiKey, CalledKey, KeyHeader
 from ..transport.client_errors import ErrorTranslator
 from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
@@ -79,7 +80,7 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         hf_client: AsyncInferenceClient | None = None,
         provider_name: str | None = None,
@@ -87,7 +88,9 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
     ) -> None:
         has_key = bool(api_key or read_variable(KEY_VARIABLES))
-        self._key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name) if has_key else None
+        self._key: str | CalledKey | None = None
+        if has_key:
+            self._key = read_key(api_key, variables=KEY_VARIABLES, provider=self.name)
         url = None if hf_client is not None else self._choose_base_url(base_url, provider_name)
         if hf_client is None and self._needs_no_package(url, provider_name):
             self._use_own_connection(url, bill_to, http_client)
@@ -95,6 +98,8 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
         if self._key is None and hf_client is None and find_spec('huggingface_hub') is None:
             read_key(api_key, variables=KEY_VARIABLES, provider=self.name)  # raises the error for a missing key
         what = 'hf_client=' if provider_name is None else f'provider_name={provider_name!r}'
+        if isinstance(self._key, CalledKey):
+            raise UserError(f'api_key= is a function, and the package that {what} needs takes a text')
         hub = import_extra('huggingface_hub', extra='huggingface', what=what)
         if hf_client is not None:
             if any(given is not None for given in (base_url, provider_name, bill_to)):
@@ -134,13 +139,14 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
             return False
         if self._key is None:
             return url is not None and find_spec('huggingface_hub') is None
-        return url is not None or self._key.startswith('hf_')
+        return url is not None or isinstance(self._key, CalledKey) or self._key.startswith('hf_')
 
     def _use_own_connection(self, url: str | None, bill_to: str | None, http_client: Any) -> None:
-        headers = {} if self._key is None else {'authorization': f'Bearer {self._key}'}
+        headers = {'authorization': f'Bearer {self._key}'} if isinstance(self._key, str) else {}
         if bill_to is not None:
             headers['x-hf-bill-to'] = bill_to
-        access = Access(url or ROUTER, headers)
+        called = KeyHeader('authorization', 'Bearer {}', self._key) if isinstance(self._key, CalledKey) else None
+        access = Access(url or ROUTER, headers, key_header=called)
 
         def make_client() -> AsyncInferenceClient:
             hub = import_extra('huggingface_hub', extra='huggingface', what='HuggingFaceProvider.client')
@@ -150,7 +156,7 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
         def connect(clients: LoopClients[Any], source: AccessSource, **options: Any) -> HubConnection:
             return HubConnection(clients, routes, ErrorTranslator(self.name, 'httpx2'), **options)
 
-        routes = KnownRoutes(url, headers)
+        routes = KnownRoutes(url, access)
         self._use_access(
             access,
             http_client,
@@ -219,7 +225,8 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
         async def access(model_name: str, *, refused: Access | None) -> Access:
             path = f'{ROUTER}/hf-inference/models/{quote(model_name)}/pipeline/{task}'
             url = model_name if _is_url(model_name) else path
-            return Access(endpoint or url, self._find_headers())
+            called = None if self._access is None else self._access.key_header
+            return Access(endpoint or url, self._find_headers(), key_header=called)
 
         return connection.redirect(access)
 
@@ -270,17 +277,17 @@ class KnownRoutes:
     They are those of its `AutoRouterConversationalTask` and `HFInferenceConversational` (huggingface_hub 2.4).
     """
 
-    def __init__(self, url: str | None, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str | None, access: Access) -> None:
         self._url = url
-        self._headers = headers
+        self._access = access
 
     async def get(self, model_name: str) -> Route:
         is_url = _is_url(model_name)
         url = self._url or (model_name if is_url else None)
         if url is None:
-            return Route(Access(f'{ROUTER}/v1/chat/completions', self._headers), model_name, None)
+            return Route(replace(self._access, base_url=f'{ROUTER}/v1/chat/completions'), model_name, None)
         name = 'dummy' if is_url else model_name
-        return Route(Access(_complete_url(url), self._headers), name, _rewrite_for_endpoint)
+        return Route(replace(self._access, base_url=_complete_url(url)), name, _rewrite_for_endpoint)
 
     async def access(self, model_name: str, *, refused: Access | None) -> Access:
         return (await self.get(model_name)).access

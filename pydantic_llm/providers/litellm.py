@@ -16,7 +16,8 @@ from ..exceptions import UserError
 from ..json_types import Json
 from ..profiles import ModelProfile
 from ..profiles.litellm import litellm_model_profile
-from .credentials import check_key, hide_password
+from ..transport.called_keys import ApiKey
+from .credentials import check_key, hide_password, make_called_key
 from .litellm_connection import LITELLM, LiteLLMConnection, make_router
 from .provider import Provider
 
@@ -53,10 +54,12 @@ class LiteLLMProvider(Provider[Any]):
     for invalid options.
     """
 
+    url_parameter = 'api_base'
+
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         api_base: str | None = None,
         model_list: Sequence[Mapping[str, Any]] | None = None,
         client_kwargs: Mapping[str, Any] | None = None,
@@ -66,7 +69,8 @@ class LiteLLMProvider(Provider[Any]):
         check_extra('litellm', what=type(self).__name__)
         _check_options(kwargs)
         self._api_base = None if api_base is None else _check_url(api_base)
-        key = None if api_key is None else check_key(api_key, where='api_key=', provider=self.name)
+        key = None if api_key is None or callable(api_key) else check_key(api_key, where='api_key=', provider=self.name)
+        called = make_called_key(api_key, provider=self.name) if callable(api_key) else None
         given = {'api_key': key, 'api_base': api_base}
         options = {**{name: value for name, value in given.items() if value is not None}, **kwargs}
         self._deployments = _list_deployments(model_list, client_kwargs, router)
@@ -79,6 +83,7 @@ class LiteLLMProvider(Provider[Any]):
             options,
             self._router,
             provider_name=self.name,
+            key=called,
             secrets=[*_find_secrets(options), *_find_secrets({'model_list': self._deployments})],
         )
 

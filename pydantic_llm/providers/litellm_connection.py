@@ -22,6 +22,7 @@ from .._threads import Once
 from ..exceptions import UserError
 from ..json_types import Json
 from ..transport import ByteStream, Connection, Deadlines, RawRequest, RawResponse
+from ..transport.called_keys import CalledKey, FunctionFailure
 from ..transport.deadlines import CLOSING_TIMEOUT, DeadlineExceeded, Watchdog
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
@@ -96,11 +97,14 @@ class LiteLLMConnection(Connection):
         *,
         provider_name: str,
         secrets: Sequence[str],
+        key: CalledKey | None = None,
     ) -> None:
         self._options = options
         self._router = router
         self._provider_name = provider_name
         self._secrets = secrets
+        self._key = key
+        self._newest_key: tuple[str, ...] = ()
 
     async def load(self) -> None:
         """Import LiteLLM, and make the router if there is one. An error is raised by the request that follows."""
@@ -111,7 +115,7 @@ class LiteLLMConnection(Connection):
         watchdog = Watchdog(Deadlines(request.deadlines.timeout, waited=request.deadlines.waited))
         try:
             result = await self._call(request, watchdog)
-            return RawResponse(_encode_response(result), _find_headers(result) | WHOLE, lambda: self._secrets)
+            return RawResponse(_encode_response(result), _find_headers(result) | WHOLE, self._find_secrets)
         finally:
             watchdog.close()
 
@@ -122,7 +126,7 @@ class LiteLLMConnection(Connection):
         finally:
             watchdog.close()
         translate = partial(self._translate, model_name=request.model_name, in_stream=True)
-        return ChunkStream(result, watchdog, translate, self._secrets)
+        return ChunkStream(result, watchdog, translate, self._find_secrets())
 
     async def aclose(self) -> None:
         """Do nothing: other users of LiteLLM in this event loop share its clients, which are closed with the loop."""
@@ -132,10 +136,23 @@ class LiteLLMConnection(Connection):
             with watchdog:
                 target = await (self._router or LITELLM).get()
                 CLIENTS.get()
-                return await target.acompletion(**self._make_arguments(request))
+                return await target.acompletion(**self._make_arguments(request), **await self._call_key())
+        except FunctionFailure as error:
+            failure = error.error
         except Exception as error:  # noqa: BLE001 -- raised below, where the key that it may hold is no longer its context
             failure = self._translate(error, model_name=request.model_name)
         raise failure
+
+    async def _call_key(self) -> dict[str, str]:
+        """Return the key for a request, if a function returns it."""
+        if self._key is None:
+            return {}
+        key = await self._key.get()
+        self._newest_key = (key,)
+        return {'api_key': key}
+
+    def _find_secrets(self) -> Sequence[str]:
+        return (*self._secrets, *self._newest_key)
 
     def _make_arguments(self, request: RawRequest) -> Json:
         """Return the arguments of `acompletion`: the options, overridden by the fields of the request."""
@@ -150,7 +167,7 @@ class LiteLLMConnection(Connection):
 
     def _translate(self, error: Exception, *, model_name: str, in_stream: bool = False) -> Exception:
         return translate(
-            error, model_name, provider_name=self._provider_name, secrets=self._secrets, in_stream=in_stream
+            error, model_name, provider_name=self._provider_name, secrets=self._find_secrets(), in_stream=in_stream
         )
 
 

@@ -19,6 +19,7 @@ from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.mistral import mistral_model_profile
 from ..transport import ByteStream, RawRequest, RawResponse
+from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
@@ -66,7 +67,7 @@ class MistralProvider(SDKProvider['AnyClient']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         mistral_client: AnyClient | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
@@ -87,7 +88,7 @@ class MistralProvider(SDKProvider['AnyClient']):
             client: AnyClient = sdk.Mistral(api_key=key, server_url=url, async_client=http)
             return client
 
-        access = MISTRAL.make_access(url)
+        access = MISTRAL.make_access(url, key if isinstance(key, CalledKey) else None)
         self._use_access(
             access,
             http_client,
@@ -99,7 +100,7 @@ class MistralProvider(SDKProvider['AnyClient']):
             follow_redirects=False,
         )
 
-    def _choose_key(self, api_key: str | None, *, needed: bool) -> str | None:
+    def _choose_key(self, api_key: ApiKey | None, *, needed: bool) -> str | CalledKey | None:
         """Return the key to send. It may be missing for any server but Mistral's own, and if there is a token file."""
         if api_key is None and os.environ.get(TOKEN_FILE_VARIABLE):
             return None
@@ -121,10 +122,12 @@ class MistralProvider(SDKProvider['AnyClient']):
         return mistral_model_profile(model_name)
 
 
-def _make_source(access: Access, key: str | None) -> AccessSource:
+def _make_source(access: Access, key: str | CalledKey | None) -> AccessSource:
     """Return the source of the access with the key. Without a key, each request reads a service account's token."""
 
     async def get_access(model_name: str, *, refused: Access | None) -> Access:
+        if isinstance(key, CalledKey):
+            return access
         token = await asyncio.to_thread(_read_token) if key is None else key
         return access if token is None else replace(access, headers={**access.headers, **_authorize(token)})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._extras import import_extra
 from ..profiles import ModelProfile
 from ..profiles.openai import openai_model_profile
+from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.http import Access, AccessSource, make_fixed_access
 from ..transport.loops import LoopClients
 from ..transport.pools import SdkClients
@@ -45,7 +46,7 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,
@@ -97,7 +98,7 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
         """Return the URL that was given, or the environment's; `None` leaves the choice to the SDK."""
         return read_url(base_url, variables=('OPENAI_BASE_URL',), provider=self.name)
 
-    def _choose_key(self, api_key: str | None, *, needed: bool) -> str:
+    def _choose_key(self, api_key: ApiKey | None, *, needed: bool) -> str | CalledKey:
         """Return the key to send. `needed` is true for the vendor's own server."""
         return read_key(api_key, variables=('OPENAI_API_KEY',), provider=self.name, needed=needed)
 

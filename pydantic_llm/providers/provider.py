@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from types import ModuleType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from ..exceptions import UserError
@@ -39,6 +39,8 @@ class Provider(ABC, Generic[Client]):
 
     has_batches: bool = True
     """False if this server does not run batches, though others with the same API do."""
+    url_parameter: ClassVar[str] = 'base_url'
+    """The parameter of the class that takes the URL of the server."""
 
     @property
     @abstractmethod
@@ -115,9 +117,13 @@ class SDKProvider(ClientProvider[Client]):
         """The client of the vendor's SDK.
 
         Without one that was given, it is made when it is first read, with the same key and URL and with network
-        connections of its own. Raises a `UserError` if the SDK is not installed.
+        connections of its own. Raises a `UserError` if the SDK is not installed, or if a function returns the key.
         """
         client: Client | None = vars(self).get('_client')
+        if client is None and self._access is not None and self._access.key_header is not None:
+            raise UserError(
+                f'{type(self).__name__}.client needs a key, and api_key= is a function: make a client of it'
+            )
         return vars(self).setdefault('_client', self._make_client()) if client is None else client
 
     @property

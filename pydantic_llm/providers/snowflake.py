@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..transport.called_keys import ApiKey
 from .compatible import CompatibleProvider
 from .registry import SERVICES
 
@@ -27,7 +28,7 @@ class SnowflakeProvider(CompatibleProvider):
         self,
         *,
         account: str | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         openai_client: AsyncOpenAI | None = None,
         http_client: httpx2.AsyncClient | httpx.AsyncClient | None = None,

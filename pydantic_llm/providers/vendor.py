@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..exceptions import UserError
+from ..transport.called_keys import CalledKey, KeyHeader
 from ..transport.http import Access
 from ..transport.outgoing import merge_headers
 
@@ -38,7 +39,7 @@ class Vendor:
     def make_access(
         self,
         base_url: str | None,
-        key: str | None = None,
+        key: str | CalledKey | None = None,
         given: Mapping[str, str | None] | None = None,
         *,
         fixed: Mapping[str, str] | None = None,
@@ -48,7 +49,8 @@ class Vendor:
         `fixed` ones that nothing overrides.
         """
         headers = {**self.headers}
-        if key is not None:
+        called = KeyHeader(self.key_header, self.key_form, key) if isinstance(key, CalledKey) else None
+        if isinstance(key, str):
             headers[self.key_header] = self.key_form.format(key)
         for name, variable in self.header_variables.items():
             parameter = (given or {}).get(name)
@@ -60,7 +62,7 @@ class Vendor:
             headers = merge_headers(headers, read_custom_headers(self.custom_headers_variable, provider=self.name))
         # the SDKs append paths to the URL with one slash between, and keep any further slash before it
         url = (base_url or self.base_url).removesuffix('/')
-        return Access(url, merge_headers(headers, fixed or {}), query=query)
+        return Access(url, merge_headers(headers, fixed or {}), query=query, key_header=called)
 
 
 def read_custom_headers(variable: str, *, provider: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Any
 from ..exceptions import UserError
 from . import ByteStream, Deadlines, RawRequest
 from .aws_credentials import AwsCredentials
+from .called_keys import CalledKey
 from .client_errors import ErrorTranslator
 from .eventstream import CONTENT_TYPE, FrameSplitter, encode_sse
 from .loops import LoopClients
@@ -51,11 +52,18 @@ AIOHTTP_CANNOT_SIGN = (
 class AwsConnection(ClientConnection):
     """Sends what a boto3 client has signed through a client of httpx2 or httpx.
 
-    `operations` maps the last segment of a path to the API's name of the operation.
+    `operations` maps the last segment of a path to the API's name of the operation. `key` is an API key that a function
+    returns, which authorizes requests that are not signed.
     """
 
     def __init__(
-        self, clients: LoopClients[Any], aws: Any, operations: Mapping[str, str], *, provider_name: str
+        self,
+        clients: LoopClients[Any],
+        aws: Any,
+        operations: Mapping[str, str],
+        *,
+        provider_name: str,
+        key: CalledKey | None = None,
     ) -> None:
         self._errors = import_module('botocore.exceptions')
         unreachable = (self._errors.ConnectionError, self._errors.HTTPClientError)
@@ -63,6 +71,7 @@ class AwsConnection(ClientConnection):
         self._aws = aws
         self._operations = operations
         self._credentials = AwsCredentials(aws)
+        self._key = key
 
     async def open(self, request: RawRequest) -> ByteStream:
         """Send a request and return the response as a stream. Amazon's frames become server-sent events."""
@@ -79,6 +88,8 @@ class AwsConnection(ClientConnection):
         headers = {name: _decode_header(value) for name, value in signed.headers.items()}
         own = {name.lower() for name in request.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own} | dict(request.headers)
+        if self._key is not None:
+            headers['Authorization'] = f'Bearer {await self._key.get()}'
         timeout = client_timeout(type(client.timeout), client.timeout, deadlines)
         http_request = client.build_request(
             signed.method, signed.url, content=signed.body, headers=headers, timeout=timeout

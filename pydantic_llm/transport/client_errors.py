@@ -22,6 +22,7 @@ from ..exceptions import (
     StreamInterruptedError,
     UserError,
 )
+from .called_keys import FunctionFailure
 from .deadlines import DeadlineExceeded
 from .errors import error_from_response
 from .guard import REDIRECT_HEADER
@@ -113,6 +114,8 @@ class ErrorTranslator:
             link.__traceback__ = None
         if isinstance(error, LLMError):
             return error
+        if isinstance(error, FunctionFailure):
+            return error.error
         if isinstance(error, DeadlineExceeded):
             return self._make_timeout_error(model_name, error.deadline, error.seconds)
         if isinstance(error, self._status):

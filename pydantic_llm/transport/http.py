@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urljoin
 
 from ..exceptions import AuthenticationError, ModelConnectionError
 from . import Deadlines, RawRequest
+from .called_keys import KeyHeader
 from .client_errors import ErrorTranslator
 from .clients import CONNECT_TIMEOUT, READ_TIMEOUT
 from .guard import drop_keys, find_redirect
@@ -43,6 +44,8 @@ class Access:
     """Vertex AI's `/projects/.../locations/...`, inserted before paths that do not begin with `/projects/`."""
     query: str = ''
     """The query of each URL, with its `?`: Azure's `?api-version=...`."""
+    key_header: KeyHeader | None = field(default=None, repr=False)
+    """The header whose key a function returns for each request; one in `headers` replaces it."""
 
     def url(self, path: str) -> str:
         if path.startswith('//'):
@@ -94,11 +97,19 @@ class HTTPConnection(ClientConnection):
         self._default_timeout = default_timeout
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
-        access = await self._access(request.model_name, refused=None)
+        access = await self._get_access(request.model_name)
         response = await self._send(client, request, deadlines, access)
-        if response.status_code == 401 and self._can_renew:
+        if response.status_code == 401 and (self._can_renew or access.key_header is not None):
             response = await self._retry_with_renewed_access(client, request, deadlines, access, response)
         return await self.check(response, request)
+
+    async def _get_access(self, model_name: str, *, refused: Access | None = None) -> Access:
+        """Return the access for a request, with the key if a function returns it."""
+        access = await self._access(model_name, refused=refused)
+        if (header := access.key_header) is None:
+            return access
+        key = {header.name: header.form.format(await header.key.get())}
+        return replace(access, headers=merge_headers(key, access.headers))
 
     async def _retry_with_renewed_access(
         self, client: Any, request: RawRequest, deadlines: Deadlines, refused: Access, response: Any
@@ -106,7 +117,7 @@ class HTTPConnection(ClientConnection):
         """Return the response to a second attempt, or the 401 response if the renewed credentials are the same."""
         await response.aread()
         try:
-            access = await self._access(request.model_name, refused=refused)
+            access = await self._get_access(request.model_name, refused=refused)
         except AuthenticationError as error:
             raise self.translator.from_response(response, request.model_name) from error
         if access.headers == refused.headers:
