@@ -228,4 +228,6 @@ def _find_credentials(key: ApiKey | None, token: str | None, provider: TokenProv
 
 def _check_tokens(provider: TokenProvider) -> Callable[[], Awaitable[str]]:
     """Return the token provider as an async function that raises a `UserError` for an invalid token."""
-    return make_called_key(provider, provider='azure', parameter='azure_ad_token_provider=').get
+    parameter = 'azure_ad_token_provider='
+    check = partial(check_key, where=parameter, provider='azure')
+    return CalledKey(provider, check, parameter, noun='token').get

@@ -32,6 +32,7 @@ class CalledKey:
     check: Callable[[str], str] = field(repr=False)
     """Returns the key, or raises a `UserError` if it cannot be sent."""
     parameter: str = 'api_key='
+    noun: str = 'key'
 
     async def get(self) -> str:
         """Return the key for a request. Raises a `UserError` if it is not a key, `FunctionFailure` of the function."""
@@ -39,7 +40,7 @@ class CalledKey:
             key = await call_key_function(self.function)
         if not isinstance(key, str) or not key:
             problem = 'an empty string' if key == '' else f'an object of type {type(key).__name__!r}'
-            raise UserError(f'The function in {self.parameter} returned {problem}: return the key')
+            raise UserError(f'{self.parameter} gave {problem}, and must give a {self.noun}')
         return self.check(key)
 
 

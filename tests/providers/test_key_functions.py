@@ -104,8 +104,8 @@ def test_an_exception_of_the_function_is_raised_unchanged(gateway: str) -> None:
 @pytest.mark.parametrize(
     ('value', 'message'),
     [
-        (None, r"^The function in api_key= returned an object of type 'NoneType': return the key$"),
-        ('', r'^The function in api_key= returned an empty string: return the key$'),
+        (None, r"^api_key= gave an object of type 'NoneType', and must give a key$"),
+        ('', r'^api_key= gave an empty string, and must give a key$'),
         ('a key', r"^The key of 'openai' in the function of api_key= cannot be sent: character 2 of 5 is a space"),
     ],
 )
