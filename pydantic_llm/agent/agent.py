@@ -45,7 +45,7 @@ from .dynamic_options import (
 )
 from .entry_points import AgentEntryPoints
 from .history_processors import HistoryProcessor, parse_processors
-from .options import RunOptions, UserPrompt, check_options
+from .options import RunOptions, UserPrompt, check_options, choose_native_tools
 from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
@@ -79,6 +79,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         name: The agent's name.
         tools: Functions that the model may call, as functions or `Tool` objects.
         native_tools: The vendor's own tools that the model may use.
+        builtin_tools: Another name for `native_tools`.
         toolsets: Further tools, as toolsets or functions that return one.
         history_processors: Functions that choose the messages of each request; see `pydantic_llm.history`.
         model_settings: Settings, merged over the model's, or a function of the `RunContext` that returns them; it is
@@ -104,7 +105,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         deps_type: type[DepsT] = NoneType,  # type: ignore[assignment]  # the type variable's own default
         name: str | None = None,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] = (),
-        native_tools: Sequence[NativeTool] = (),
+        native_tools: Sequence[NativeTool] | None = None,
+        builtin_tools: Sequence[NativeTool] | None = None,
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] = (),
         history_processors: Sequence[HistoryProcessor] = (),
         model_settings: ModelSettings | SettingsFunction | None = None,
@@ -115,7 +117,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         defer_model_check: bool = False,
         instrument: InstrumentationSettings | bool | None = None,
     ) -> None:
-        _check_constructor(model, model_settings, name, end_strategy, native_tools, instrument)
+        _check_constructor(model, model_settings, name, end_strategy, instrument)
         _check_numbers(retries, output_retries, tool_timeout)
         self._init_functions(tools, toolsets, instructions, system_prompt, tool_timeout)
         self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
@@ -130,7 +132,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self._output_reader = build_output_reader(self.output_type)
         self._retries = retries
         self._output_retries = retries if output_retries is None else output_retries
-        self._native_tools = native_tools
+        self._native_tools = choose_native_tools(native_tools, builtin_tools) or ()
         self._history_processors = parse_processors(history_processors)
         self._entered: list[CombinedToolset[DepsT]] = []
 
@@ -150,6 +152,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         deps: DepsT | Unset = UNSET,
         tools: Sequence[Tool[DepsT] | Callable[..., Any]] | Unset = UNSET,
         native_tools: Sequence[NativeTool] | Unset = UNSET,
+        builtin_tools: Sequence[NativeTool] | Unset = UNSET,
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
     ) -> AbstractContextManager[None]:
@@ -163,6 +166,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             check_tools(tools)
         if not isinstance(toolsets, Unset):
             toolsets = to_toolsets(toolsets)
+        if isinstance(native_tools, Unset):
+            native_tools = builtin_tools
         if not isinstance(native_tools, Unset):
             check_native_tools(native_tools)
         return override_parameters(
@@ -240,7 +245,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             output=self._select_output_reader(output_type),
             output_validators=list(self._output_validators),
             history_processors=[*self._history_processors, *parse_processors(options.get('history_processors'))],
-            native_tools=overrides.get('native_tools', [*self._native_tools, *(options.get('native_tools') or ())]),
+            native_tools=overrides.get('native_tools', [*self._native_tools, *_list_native_tools(options)]),
             deferred_results=options.get('deferred_tool_results'),
             instructions=instructions,
             system_prompts=list(self._system_prompts),
@@ -299,16 +304,18 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
+def _list_native_tools(options: RunOptions) -> Sequence[NativeTool]:
+    return choose_native_tools(options.get('native_tools'), options.get('builtin_tools')) or ()
+
+
 def _check_constructor(
     model: object,
     model_settings: object,
     name: str | None,
     end_strategy: EndStrategy,
-    native_tools: Sequence[NativeTool],
     instrument: InstrumentationSettings | bool | None,
 ) -> None:
     """Raise `UserError` for an argument of `Agent` of a wrong type."""
-    check_native_tools(native_tools)
     if instrument is not None and instrument is not False:
         from ..models.instrumented.switch import find_settings
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -36,6 +36,9 @@ from .overrides import get_overrides
 from .result import AgentRunResult
 from .run_state import RunState
 from .visible_parts import VisibleParts
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ('AgentModel',)
 
@@ -115,6 +118,7 @@ class AgentModel(Model, Generic[DepsT]):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Run the agent and stream its text and its thinking.
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypedDict
 from typing_extensions import TypeVar
 
 from .._type_checks import check_messages, check_native_tools, check_type
+from ..exceptions import UserError
 from ..messages import ModelMessage, UserContent
 from ..models import Model
 from ..native_tools import NativeTool
@@ -31,6 +32,7 @@ __all__ = (
     'RunOptions',
     'UserPrompt',
     'check_options',
+    'choose_native_tools',
 )
 
 DepsT = TypeVar('DepsT', default=None)
@@ -59,6 +61,9 @@ class RunOptions(TypedDict, total=False):
 
     native_tools: Sequence[NativeTool] | None
     """The vendor's own tools in addition to the agent's."""
+
+    builtin_tools: Sequence[NativeTool] | None
+    """Another name of `native_tools`."""
 
     deferred_tool_results: DeferredToolResults | None
     """The results of the tool calls that the history left open, and the decisions about them."""
@@ -100,6 +105,18 @@ OPTION_TYPES: dict[str, type] = {
 """The options of a run that are objects of one class."""
 
 
+def choose_native_tools(
+    native_tools: Sequence[NativeTool] | None, builtin_tools: Sequence[NativeTool] | None
+) -> Sequence[NativeTool] | None:
+    """Return the one that is given, checked. Raises `UserError` if both are."""
+    if native_tools is not None and builtin_tools is not None:
+        raise UserError('native_tools and builtin_tools are two names of one option: give one of them')
+    chosen = builtin_tools if native_tools is None else native_tools
+    if chosen is not None:
+        check_native_tools(chosen)
+    return chosen
+
+
 def check_options(options: RunOptions) -> None:
     """Raise `TypeError` for an unknown option, with the most similar one, `UserError` for a value of a wrong type."""
     known = RunOptions.__annotations__
@@ -113,8 +130,7 @@ def check_options(options: RunOptions) -> None:
         check_model_option(model)
     if (history := options.get('message_history')) is not None:
         check_messages(history, parameter='message_history')
-    if (native_tools := options.get('native_tools')) is not None:
-        check_native_tools(native_tools)
+    choose_native_tools(options.get('native_tools'), options.get('builtin_tools'))
     check_settings_option(options.get('model_settings'))
     parse_processors(options.get('history_processors'))
 

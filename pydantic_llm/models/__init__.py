@@ -29,6 +29,7 @@ from ..messages import (
 )
 from ..native_tools import NativeTool
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
+from ..profiles.history import NO_SYSTEM_PROMPTS
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming.draft import ResponseDraft
 from ..streaming.parts import LAST, PartsManager
@@ -129,6 +130,16 @@ class ModelRequestParameters:
     def tools(self) -> list[ToolDefinition]:
         """The function tools, then the output tools."""
         return [*self.function_tools, *self.output_tools]
+
+    @property
+    def tool_defs(self) -> dict[str, ToolDefinition]:
+        """The function tools and the output tools by name."""
+        return {tool.name: tool for tool in self.tools}
+
+    @property
+    def builtin_tools(self) -> Sequence[NativeTool]:
+        """Another name of `native_tools`."""
+        return self.native_tools
 
 
 class StreamedResponse(ABC):
@@ -285,6 +296,8 @@ class Model(ABC):
     _settings: ModelSettings | None = None
     _profile_spec: ModelProfileSpec | None = None
     _profile: ModelProfile | None = None
+    _message_facts: Mapping[str, Any] | None = None
+    """The options about the form of messages, as fields of a profile."""
 
     def __init__(self, *, settings: ModelSettings | None = None, profile: ModelProfileSpec | None = None) -> None:
         check_settings_type(settings, parameter='settings')
@@ -356,11 +369,26 @@ class Model(ABC):
     def profile(self) -> ModelProfile:
         """The features that the model supports."""
         if self._profile is None:
-            spec = self._profile_spec
-            self._profile = spec(self.model_name) or DEFAULT_PROFILE if callable(spec) else self._own_profile()
-            if spec is not None and not callable(spec):
-                self._profile = self._profile.merge(spec)
+            self._profile = self._make_profile()
         return self._profile
+
+    def _make_profile(self) -> ModelProfile:
+        """Return the profile that the `profile` parameter gives, or changes."""
+        spec = self._profile_spec
+        profile = spec(self.model_name) or DEFAULT_PROFILE if callable(spec) else self._own_profile().merge(spec)
+        return profile.merge(self._message_facts)
+
+    def _describe_messages(self, roles: Mapping[str, str], flatten: bool | None) -> Mapping[str, Any] | None:
+        """Return the options about the form of messages as fields of a profile.
+
+        `roles` are those to replace; `flatten` matters only to APIs that have two forms of text. Raises `UserError`
+        for a role that cannot be replaced: APIs have a form of their own for tool calls and tool results.
+        """
+        changes = {old: new for old, new in roles.items() if old != new}
+        if changes not in ({}, {'system': 'user'}):
+            kind = type(self).__name__
+            raise UserError(f"custom_role_conversions is {changes!r}, and {kind} takes {{'system': 'user'}} alone")
+        return NO_SYSTEM_PROMPTS if changes else None
 
     def _own_profile(self) -> ModelProfile:
         """Return the profile for `model_name`, before the `profile` parameter is merged into it."""
@@ -385,6 +413,7 @@ class Model(ABC):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Send a conversation and stream the response. By default, the events of a complete response.
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import isawaitable
-from typing import cast
+from typing import Any, Unpack, cast
 
 from .._type_checks import check_callable, raise_wrong_type
 from ..exceptions import UserError
@@ -27,6 +27,7 @@ from ..usage import RequestUsage
 from ..wire.prepare import PreparingModel
 from . import LAST, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
 from .estimate import estimate_usage
+from .options import read_settings
 
 __all__ = (
     'AgentInfo',
@@ -115,7 +116,9 @@ class FunctionModel(PreparingModel):
         model_name: str | None = None,
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
+        **options: Unpack[ModelSettings],
     ) -> None:
+        settings = read_settings(type(self), options, settings)
         if function is None and stream_function is None:
             raise UserError('FunctionModel has no function: give it function=, stream_function=, or both')
         check_callable(function, parameter='function')
@@ -170,6 +173,7 @@ class FunctionModel(PreparingModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         if self.stream_function is None:
             async with super().request_stream(messages, model_settings, model_request_parameters) as stream:

@@ -99,6 +99,7 @@ class WrapperModel(Model):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Open a stream of the wrapped model."""
         async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:

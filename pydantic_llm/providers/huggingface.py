@@ -206,7 +206,7 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
             return hide_password(self._endpoint)
         if self._access is not None:
             return ROUTER
-        if self._helper.provider == 'auto' or not (self._key or 'hf_').startswith('hf_'):
+        if self._helper.provider == 'auto' or not str(self._key or 'hf_').startswith('hf_'):
             return str(self._helper.base_url)
         from huggingface_hub.constants import INFERENCE_PROXY_TEMPLATE
 

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Unpack, cast
 
 from pydantic_core import from_json, to_json
 from typing_extensions import TypeVar
@@ -28,10 +28,11 @@ from ..json_types import Json
 from ..messages import CompactionPart, FileUrl, ModelMessage, ModelResponse
 from ..models import ModelRequestParameters, StreamedResponse, check_allow_model_requests
 from ..models.description import RequestDescription, describe_provider, describe_reading
+from ..models.options import ServerOptions, read_options
 from ..observers import HeadersReceived, notify
 from ..profiles import ModelProfile, ModelProfileSpec
 from ..profiles.history import UNKNOWN_SERVER
-from ..providers import Provider
+from ..providers import ApiKey, Provider, choose_provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings, merge_model_settings
 from ..streaming.draft import ResponseDraft
@@ -93,16 +94,34 @@ class WireModel(PreparingModel, Generic[ProfileT]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: str | None = None,
         *,
-        provider: Provider[Any],
+        provider: Provider[Any] | str,
+        api_key: ApiKey | None = None,
         settings: ModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        check_model_name(model_name)
-        super().__init__(settings=settings, profile=profile)
-        self._model_name = model_name
-        self._provider = provider
+        given = read_options(
+            type(self),
+            options,
+            model_name=model_name,
+            settings=settings,
+            api_key=api_key,
+            own_settings=self.own_settings or (),
+            provider=provider,
+        )
+        check_model_name(given.model_name)
+        super().__init__(settings=given.settings, profile=profile)
+        self._model_name = given.model_name
+        self._provider = self._choose_provider(provider, given.api_key, given.base_url)
+        self._message_facts = self._describe_messages(given.roles, given.flatten)
+
+    def _choose_provider(
+        self, provider: Provider[Any] | str, api_key: ApiKey | None, base_url: str | None
+    ) -> Provider[Any]:
+        """Return the provider, made with the key and the URL if only its name is given."""
+        return choose_provider(provider, api_key, base_url)
 
     # what a room implements
 
@@ -160,8 +179,11 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     def profile(self) -> ProfileT:
         profile = super().profile
         if not isinstance(profile, self.profile_type):
-            profile = self._profile = self.profile_type.of(profile)
+            profile = self._profile = self._make_profile()
         return profile
+
+    def _make_profile(self) -> ProfileT:
+        return self.profile_type.of(super()._make_profile()).merge(self._message_facts)
 
     def _own_profile(self) -> ModelProfile:
         return self.profile_type.of(self._provider.model_profile(self.model_name) or super()._own_profile())
@@ -276,6 +298,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters, stream=True)
         raw = await self.make_raw_request(request, budget)

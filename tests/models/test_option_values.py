@@ -11,7 +11,6 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
 from pydantic_llm.models.fallback import FallbackModel
-from pydantic_llm.models.local.options import check_option_names
 from pydantic_llm.models.mlx import MLXModel
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.router import Deployment, RouterModel
@@ -78,10 +77,9 @@ def test_a_model_that_is_neither_a_model_nor_a_name_is_refused(value: Any) -> No
 @pytest.mark.parametrize(
     ('model_type', 'name', 'hint'),
     [
-        (TransformersModel, 'device', '; did you mean device_map='),
-        (TransformersModel, 'max_tokens', '; did you mean max_new_tokens='),
-        (TransformersModel, 'temperature', "; as a setting: settings={'temperature': ...}"),
-        (MLXModel, 'max_tokens', "; as a setting: settings={'max_tokens': ...}"),
+        (TransformersModel, 'dtype', '; did you mean torch_dtype='),
+        (TransformersModel, 'stop', '; did you mean stop_sequences='),
+        (MLXModel, 'device', '; TransformersModel has it'),
         (VLLMModel, 'tool_fromat', '; did you mean tool_format='),
     ],
 )
@@ -94,5 +92,14 @@ def test_an_unknown_option_of_a_local_model_is_refused_with_a_suggestion(
     assert hint in str(raised.value)
 
 
-def test_known_options_are_accepted() -> None:
-    check_option_names(VLLMModel, {'tool_format': None, 'max_new_tokens': 5})
+@pytest.mark.parametrize('model_type', [TransformersModel, MLXModel, VLLMModel])
+def test_a_local_model_takes_settings_as_keywords(model_type: Any) -> None:
+    model = model_type(model_id='/no/such/folder', temperature=0.2, max_tokens=5, tool_format=None)
+    assert (model.model_name, model.settings) == ('/no/such/folder', {'temperature': 0.2, 'max_tokens': 5})
+
+
+def test_device_is_another_name_of_device_map() -> None:
+    by_device, by_map = TransformersModel('/a', device='cpu'), TransformersModel('/a', device_map='cpu')
+    assert by_device.engine_key() == by_map.engine_key() != TransformersModel('/a').engine_key()
+    with pytest.raises(UserError, match=r'^device and device_map'):
+        TransformersModel('/a', device='cpu', device_map='auto')

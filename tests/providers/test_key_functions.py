@@ -1,4 +1,4 @@
-"""`api_key=` takes a function, plain or async, that is called for each request, at every provider and with every client."""
+"""`api_key=` takes a function, plain or async, that is called for each request, at every provider, with every client."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_an_exception_of_the_function_is_raised_unchanged(gateway: str) -> None:
     def fail() -> str:
         raise TimeoutError('the vault does not respond')
 
-    with pytest.raises(TimeoutError, match='^the vault does not respond$'):
+    with pytest.raises(TimeoutError, match=r'^the vault does not respond$'):
         model_request_sync(OpenAIChatModel('test', api_key=fail, base_url=f'{gateway}/v1'), 'Hi')
 
 
@@ -117,7 +117,7 @@ def test_what_is_not_a_key_is_refused(gateway: str, value: Any, message: str) ->
 
 def test_a_class_is_not_a_function_for_a_key() -> None:
     wrong: Any = str
-    with pytest.raises(UserError, match='^api_key= takes a key or a function that returns it, not the class str$'):
+    with pytest.raises(UserError, match=r'^api_key= takes a key or a function that returns it, not the class str$'):
         OpenAIChatModel('gpt-4o', api_key=wrong)
 
 

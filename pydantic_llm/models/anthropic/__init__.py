@@ -7,7 +7,16 @@ side of both. `settings` names the API's settings, `options` encodes them, the t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 from .model import AnthropicModel
 from .settings import AnthropicModelSettings
 
-__all__ = ('AnthropicModel', 'AnthropicModelSettings')
+if TYPE_CHECKING:
+    from ..model_names import AnthropicModelName
+
+__all__ = ('AnthropicModel', 'AnthropicModelName', 'AnthropicModelSettings')
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'AnthropicModelName': '.model_names'})

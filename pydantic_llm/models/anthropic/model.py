@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
@@ -12,12 +12,13 @@ from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.anthropic import AnthropicModelProfile
 from ...profiles.history import NAME, HistoryRules
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ...streaming.draft import ResponseDraft
 from ...transport import RawRequest
 from ...wire.model import CompactionApi, WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
+from ..options import ServerOptions
 from . import encode
 from .betas import list_betas
 from .compaction import encode_compaction_request
@@ -28,6 +29,7 @@ from .token_count import encode_token_count
 
 if TYPE_CHECKING:
     from ...wire.batch_api import BatchApi
+    from ..model_names import AnthropicModelName
 
 BETAS_HEADER = 'anthropic-beta'
 """The header that lists betas, separated by commas."""
@@ -68,14 +70,15 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: AnthropicModelName | None = None,
         *,
         provider: Provider[Any] | str = 'anthropic',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: AnthropicModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     def get_batch_api(self) -> BatchApi:
         from .batch import BATCHES

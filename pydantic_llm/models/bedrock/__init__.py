@@ -8,7 +8,16 @@ features of models are in `profiles.bedrock`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 from .model import BedrockConverseModel
 from .settings import BedrockModelSettings
 
-__all__ = ('BedrockConverseModel', 'BedrockModelSettings')
+if TYPE_CHECKING:
+    from ..model_names import BedrockModelName
+
+__all__ = ('BedrockConverseModel', 'BedrockModelName', 'BedrockModelSettings')
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'BedrockModelName': '.model_names'})

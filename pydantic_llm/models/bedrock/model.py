@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
 from ...json_types import Json
@@ -10,15 +10,19 @@ from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.bedrock import BedrockModelProfile
 from ...profiles.history import NAME, HistoryRules
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
+from ..options import ServerOptions
 from . import encode
 from .decode import BedrockDecoder
 from .settings import SUPPORTED, BedrockModelSettings
 from .token_count import encode_token_count
+
+if TYPE_CHECKING:
+    from ..model_names import BedrockModelName
 
 HISTORY = HistoryRules(
     malformed_arguments=False,
@@ -52,14 +56,15 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: BedrockModelName | None = None,
         *,
         provider: Provider[Any] | str = 'bedrock',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: BedrockModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     def path(self, request: PreparedRequest) -> str:
         name = request.options.get('bedrock_inference_profile', request.model_name)

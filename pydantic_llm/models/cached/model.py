@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._checks import check_flag, check_number
 from ...messages import ModelMessage, ModelResponse
@@ -83,6 +83,7 @@ class CachedModel(WrapperModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Stream the stored response, or that of the wrapped model, which is stored at its end."""
         names: Sequence[DeadlineName] = ('timeout', 'first_token_timeout')

@@ -7,7 +7,16 @@ settings, `options` encodes them, the tools and the output type. The features of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 from .model import CohereModel
 from .settings import CohereModelSettings
 
-__all__ = ('CohereModel', 'CohereModelSettings')
+if TYPE_CHECKING:
+    from ..model_names import CohereModelName
+
+__all__ = ('CohereModel', 'CohereModelName', 'CohereModelSettings')
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'CohereModelName': '.model_names'})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ...json_types import Json
 from ...messages import DocumentUrl, FileUrl
@@ -11,15 +11,19 @@ from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
 from ...profiles.cohere import CohereModelProfile
 from ...profiles.history import UNKNOWN_SERVER
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ...streaming.draft import ResponseDraft
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
+from ..options import ServerOptions
 from . import encode
 from .decode import CohereDecoder
 from .settings import SUPPORTED, CohereModelSettings
 from .token_count import encode_token_count, split_text
+
+if TYPE_CHECKING:
+    from ..model_names import CohereModelName
 
 HISTORY = replace(
     UNKNOWN_SERVER,
@@ -49,14 +53,15 @@ class CohereModel(WireModel[CohereModelProfile]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: CohereModelName | None = None,
         *,
         provider: Provider[Any] | str = 'cohere',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: CohereModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     def path(self, request: PreparedRequest) -> str:
         return '/v2/chat'

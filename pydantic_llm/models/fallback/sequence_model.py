@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._type_checks import check_messages
 from ...exceptions import UserError
@@ -45,6 +45,7 @@ class SequencedRequests(Model):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         request = self._new_request(messages, model_settings, model_request_parameters)
         stream = SequenceStream(self.new_sequence(request))

@@ -7,7 +7,16 @@ directions), `serve` (the API from the server's side).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 from .model import GeminiModel
 from .settings import GeminiModelSettings
 
-__all__ = ('GeminiModel', 'GeminiModelSettings')
+if TYPE_CHECKING:
+    from ..model_names import GeminiModelName
+
+__all__ = ('GeminiModel', 'GeminiModelName', 'GeminiModelSettings')
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'GeminiModelName': '.model_names'})

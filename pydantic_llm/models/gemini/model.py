@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 from urllib.parse import quote, urlsplit
 
-from ..._type_checks import check_model_name
 from ...exceptions import LLMError, ModelHTTPError, UserError
 from ...json_types import Json
 from ...messages import FileUrl, VideoUrl
 from ...profiles import ModelProfileSpec
 from ...profiles.gemini import VERTEX, GeminiModelProfile
 from ...profiles.history import HistoryRules
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ...retries.budget import Budget
 from ...settings import ModelSettings
 from ...streaming.draft import ResponseDraft
@@ -22,6 +21,7 @@ from ...transport import ByteStream, RawRequest, RawResponse
 from ...wire.model import WireModel
 from ...wire.prepare import PreparedRequest
 from ...wire.token_count import TokenCountApi
+from ..options import ServerOptions
 from . import encode
 from .cached_content import CachedContent, CachedContents, CachedRequest, choose_ttl, is_gone
 from .cached_prefix import Prefix, find_prefixes
@@ -32,6 +32,7 @@ from .token_count import encode_token_count
 
 if TYPE_CHECKING:
     from ...wire.batch_api import BatchApi
+    from ..model_names import GeminiModelName, GoogleProviderName
 
 RESOURCE_PREFIXES = ('models/', 'tunedModels/', 'publishers/', 'projects/', 'endpoints/')
 """The first characters of names that are paths already."""
@@ -76,18 +77,19 @@ class GeminiModel(WireModel[GeminiModelProfile]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: GeminiModelName | None = None,
         *,
-        provider: Provider[Any] | str = 'google-gla',
-        api_key: str | None = None,
+        provider: Provider[Any] | GoogleProviderName = 'google-gla',
+        api_key: ApiKey | None = None,
         settings: GeminiModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        check_model_name(model_name)
-        if '..' in model_name or not UNSAFE_CHARACTERS.isdisjoint(model_name) or not model_name.isprintable():
-            raise UserError(f'{model_name!r} is not a valid model name: it would change the URL of the request')
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
-        self._cached_contents = CachedContents(self.provider, model_name)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
+        name = self.model_name
+        if '..' in name or not UNSAFE_CHARACTERS.isdisjoint(name) or not name.isprintable():
+            raise UserError(f'{name!r} is not a valid model name: it would change the URL of the request')
+        self._cached_contents = CachedContents(self.provider, name)
 
     def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
         """Return the merged settings, with Google's names of them replaced by those of this room."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ...profiles import ModelProfileSpec
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ..openai.chat.base import ChatModel
+from ..options import ServerOptions
 from .dialect import GROQ, GroqModelSettings
 
 if TYPE_CHECKING:
     from ...wire.batch_api import BatchApi
+    from ..model_names import GroqModelName
 
 
 class GroqModel(ChatModel):
@@ -28,14 +30,15 @@ class GroqModel(ChatModel):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: GroqModelName | None = None,
         *,
         provider: Provider[Any] | str = 'groq',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: GroqModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     def get_batch_api(self) -> BatchApi:
         from .batch import BATCHES

@@ -6,7 +6,16 @@ https://huggingface.co/docs/inference-providers/tasks/chat-completion. Read `mod
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..._lazy_names import import_lazily
 from .dialect import HuggingFaceModelSettings
 from .model import HuggingFaceModel
 
-__all__ = ('HuggingFaceModel', 'HuggingFaceModelSettings')
+if TYPE_CHECKING:
+    from ..model_names import HuggingFaceModelName
+
+__all__ = ('HuggingFaceModel', 'HuggingFaceModelName', 'HuggingFaceModelSettings')
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'HuggingFaceModelName': '.model_names'})

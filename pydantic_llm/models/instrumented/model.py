@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._type_checks import check_type
 from ...messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
@@ -59,6 +59,7 @@ class InstrumentedModel(WrapperModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Open a stream, with a span until its end, or until it fails, is cancelled or is left.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..._checks import check_number
 from ...exceptions import ModelTimeoutError, OverloadedError
@@ -70,6 +70,7 @@ class ConcurrencyLimitedModel(WrapperModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         deadlines = WaitDeadlines(self.merged_settings(model_settings), ('timeout', 'first_token_timeout'))
         async with self._hold_slot(deadlines):

@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import UserError
-from ...json_types import Json
-from ...profiles import ModelProfile, ModelProfileSpec
-from ...providers import Provider, infer_provider_class
+from ...profiles import ModelProfileSpec
+from ...providers import ApiKey, Provider
 from ...providers.litellm import LiteLLMProvider
-from ...settings import ModelSettings, merge_model_settings
 from ..openai.chat.base import ChatModel
+from ..options import ModelOptions, ServerOptions
 from .dialect import LITELLM, LiteLLMModelSettings
 
 if TYPE_CHECKING:
     from litellm.router import Router
-
-
-SMOLAGENTS_ROLES = {'tool-call': 'assistant', 'tool-response': 'tool'}
-"""smolagents' names of roles -> the API's: https://huggingface.co/docs/smolagents/reference/models"""
 
 
 class LiteLLMModel(ChatModel):
@@ -41,29 +36,31 @@ class LiteLLMModel(ChatModel):
 
     def __init__(
         self,
-        model_id: str,
+        model_name: str | None = None,
         *,
         provider: Provider[Any] | str = 'litellm',
-        api_base: str | None = None,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: LiteLLMModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
-        custom_role_conversions: Mapping[str, str] | None = None,
-        flatten_messages_as_text: bool | None = None,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        options = {name: value for name, value in kwargs.items() if name not in ModelSettings.__annotations__}
-        options |= {name: value for name, value in (('api_base', api_base), ('api_key', api_key)) if value is not None}
-        if isinstance(provider, str):
-            provider = infer_provider_class(provider)(**options)
-        elif options:
-            raise UserError(f'{next(iter(options))}= and a ready provider= do not go together: give it to the provider')
-        self._message_facts = _collect_message_facts(custom_role_conversions, flatten_messages_as_text)
-        named: Any = {name: value for name, value in kwargs.items() if name not in options}
-        super().__init__(model_id, provider=provider, settings=merge_model_settings(named, settings), profile=profile)
+        self._litellm_options = {
+            name: value
+            for name, value in options.items()
+            if name not in ServerOptions.__annotations__ and name not in LiteLLMModelSettings.__annotations__
+        }
+        named: Any = {name: value for name, value in options.items() if name not in self._litellm_options}
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **named)
 
-    def _own_profile(self) -> ModelProfile:
-        return super()._own_profile().merge(self._message_facts)
+    def _choose_provider(
+        self, provider: Provider[Any] | str, api_key: ApiKey | None, base_url: str | None
+    ) -> Provider[Any]:
+        options = self._litellm_options
+        if isinstance(provider, str) and options:
+            return LiteLLMProvider(api_key=api_key, api_base=base_url, **options)
+        if options:
+            raise UserError(f'{next(iter(options))}= and a ready provider= do not go together: give it to the provider')
+        return super()._choose_provider(provider, api_key, base_url)
 
 
 class LiteLLMRouterModel(LiteLLMModel):
@@ -76,34 +73,16 @@ class LiteLLMRouterModel(LiteLLMModel):
 
     def __init__(
         self,
-        model_id: str,
+        model_name: str | None = None,
         model_list: Sequence[Mapping[str, Any]] | None = None,
         client_kwargs: Mapping[str, Any] | None = None,
         *,
         router: Router | None = None,
         settings: LiteLLMModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
-        custom_role_conversions: Mapping[str, str] | None = None,
-        flatten_messages_as_text: bool | None = None,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            model_id,
-            provider=LiteLLMProvider(model_list=model_list, client_kwargs=client_kwargs, router=router, **kwargs),
-            settings=settings,
-            profile=profile,
-            custom_role_conversions=custom_role_conversions,
-            flatten_messages_as_text=flatten_messages_as_text,
-        )
-
-
-def _collect_message_facts(roles: Mapping[str, str] | None, flatten: bool | None) -> Json:
-    """Return the arguments about the form of messages as fields of a profile."""
-    facts: Json = {}
-    if roles:
-        facts['openai_role_conversions'] = {
-            SMOLAGENTS_ROLES.get(name, name): SMOLAGENTS_ROLES.get(other, other) for name, other in roles.items()
-        }
-    if flatten is not None:
-        facts['openai_flatten_content'] = flatten
-    return facts
+        shared = {name: value for name, value in options.items() if name in ModelOptions.__annotations__}
+        own = {name: value for name, value in options.items() if name not in shared}
+        provider = LiteLLMProvider(model_list=model_list, client_kwargs=client_kwargs, router=router, **own)
+        super().__init__(model_name, provider=provider, settings=settings, profile=profile, **shared)

@@ -33,7 +33,7 @@ class LlamaCppModel(LocalModel):
 
     def __init__(
         self,
-        model_name: str | PathLike[str],
+        model_name: str | PathLike[str] | None = None,
         *,
         filename: str | None = None,
         revision: str | None = None,

@@ -10,7 +10,7 @@ import weakref
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Collection, Hashable, Sequence
 from contextlib import asynccontextmanager
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, ClassVar, Unpack
 
 from ...exceptions import UserError
@@ -26,13 +26,14 @@ from ...wire.files import download_files, with_stand_ins
 from ...wire.prepare import PreparedRequest, PreparingModel, RequestPreview
 from .. import ModelRequestParameters, StreamedResponse
 from ..description import RequestDescription
+from ..options import ModelOptions
 from .decode import ResponseDecoder
 from .describe import describe
 from .encode import EncodedRequest, RequestEncoder
 from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
 from .loop_turn import run_blocking
-from .options import LocalOptions, check_option_names
+from .options import LocalOptions, read_local_options
 from .sampling import get_stop_sequences, resolve_max_tokens, sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
@@ -42,20 +43,10 @@ __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
 
 SHARED_SETTINGS = frozenset(
-    {
-        'max_tokens',
-        'temperature',
-        'top_p',
-        'top_k',
-        'seed',
-        'presence_penalty',
-        'frequency_penalty',
-        'logit_bias',
-        'stop_sequences',
-        'thinking',
-        'tool_choice',
-        'constraint',
-    }
+    (
+        *('max_tokens', 'temperature', 'top_p', 'top_k', 'seed', 'presence_penalty', 'frequency_penalty', 'logit_bias'),
+        *('stop_sequences', 'thinking', 'tool_choice', 'constraint'),
+    )
 )
 """The shared settings that every engine supports."""
 
@@ -72,12 +63,11 @@ class LocalModel(PreparingModel):
     supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS
     own_settings: ClassVar[Collection[str] | None] = ()
 
-    def __init__(self, model_name: str | PathLike[str], **options: Unpack[LocalOptions]) -> None:
-        check_option_names(type(self), options)
-        super().__init__(settings=options.get('settings'), profile=options.get('profile'))
-        if not fspath(model_name):
-            raise UserError('model_name is empty')
-        self._model_name = fspath(model_name)
+    def __init__(self, model_name: str | PathLike[str] | None = None, **options: Unpack[LocalOptions]) -> None:
+        given = read_local_options(type(self), model_name, options, self.own_settings or ())
+        super().__init__(settings=given.settings, profile=options.get('profile'))
+        self._model_name = given.model_name
+        self._message_facts = self._describe_messages(given.roles, given.flatten)
         self._options = options
         self._lease: Lease | None = None
         self._lease_lock = threading.Lock()
@@ -153,7 +143,11 @@ class LocalModel(PreparingModel):
         An option that is an object, such as a loaded model, is another one in each process.
         """
         request = self.prepare(messages, model_settings, model_request_parameters)
-        options = {name: value for name, value in self._options.items() if name not in ('settings', 'profile')}
+        options = {
+            name: value
+            for name, value in self._options.items()
+            if name not in ('settings', 'profile', *ModelOptions.__annotations__)
+        }
         return describe(request, self.model_id, {'engine': self.engine_key(), 'options': options})
 
     async def request(
@@ -176,6 +170,7 @@ class LocalModel(PreparingModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         request = self.prepare(messages, model_settings, model_request_parameters, stream=True)
         stream = await self._open(request)

@@ -1,23 +1,24 @@
-"""The options that the model classes share; each adds options for its engine."""
+"""The options that the model classes share, in addition to `ModelOptions`; each adds options for its engine."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from inspect import signature
-from typing import Any, TypedDict
+from os import PathLike, fspath
+from typing import Any
 
+from ..._type_checks import check_type
 from ...exceptions import UserError
 from ...profiles import ModelProfileSpec
 from ...settings import ModelSettings
 from ...streaming.text_calls.formats import CallFormatName
+from ..options import GivenOptions, ModelOptions, read_options
 from .worker import WhenFull
 
 __all__ = ('BatchingOptions', 'LocalOptions')
 
 
-class LocalOptions(TypedDict, total=False):
+class LocalOptions(ModelOptions, total=False):
     """Options of a model object. Two objects that differ in these alone share an engine."""
 
     max_new_tokens: int
@@ -38,29 +39,23 @@ class LocalOptions(TypedDict, total=False):
     """Changes to the profile of the model."""
 
 
-OTHER_NAMES = {
-    'device': 'device_map',
-    'dtype': 'torch_dtype',
-    'lora_path': 'adapter',
-    'lora_scale': 'adapter_scale',
-    'max_tokens': 'max_new_tokens',
-    'n_batch': 'prefill_tokens',
-    'n_seq_max': 'max_batch_size',
-}
-"""Names of options in other libraries -> the names here."""
-
-
-def check_option_names(model_type: type, options: Mapping[str, Any]) -> None:
-    """Raise `TypeError` for an unknown option, as Python does, with the option that was probably meant."""
-    unknown = next((name for name in options if name not in LocalOptions.__annotations__), None)
-    if unknown is None:
-        return
-    known = [*LocalOptions.__annotations__, *signature(model_type).parameters]
-    meant = [OTHER_NAMES[unknown]] if OTHER_NAMES.get(unknown) in known else get_close_matches(unknown, known, 1)
-    hint = f'; did you mean {meant[0]}=?' if meant else ''
-    if unknown in ModelSettings.__annotations__:
-        hint += f'; as a setting: settings={{{unknown!r}: ...}}'
-    raise TypeError(f'{model_type.__name__}() got an unexpected keyword argument {unknown!r}{hint}')
+def read_local_options(
+    model_type: type, model_name: str | PathLike[str] | None, options: LocalOptions, own_settings: Collection[str]
+) -> GivenOptions:
+    """Return the options of a model object under their own names, and its name as text. See `read_options`."""
+    given = read_options(
+        model_type,
+        options,
+        model_name=model_name,
+        settings=options.get('settings'),
+        own_settings=own_settings,
+        known=LocalOptions.__annotations__,
+    )
+    check_type(given.model_name, (str, PathLike), parameter='model_name', expected='a name or a path')
+    given.model_name = fspath(given.model_name)
+    if not given.model_name:
+        raise UserError('model_name is empty')
+    return given
 
 
 @dataclass(frozen=True, kw_only=True)

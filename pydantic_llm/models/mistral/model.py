@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ...messages import DocumentUrl, FileUrl
 from ...messages.media_types import is_text
 from ...profiles import ModelProfileSpec
-from ...providers import Provider, choose_provider
+from ...providers import ApiKey, Provider
 from ..openai.chat.base import ChatModel
+from ..options import ServerOptions
 from .dialect import MISTRAL, MistralModelSettings
 
 if TYPE_CHECKING:
     from ...wire.batch_api import BatchApi
+    from ..model_names import MistralModelName
 
 
 class MistralModel(ChatModel):
@@ -30,14 +32,15 @@ class MistralModel(ChatModel):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: MistralModelName | None = None,
         *,
         provider: Provider[Any] | str = 'mistral',
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         settings: MistralModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     def must_download(self, url: FileUrl) -> bool:
         """Return whether the file must be sent as bytes. The API fetches images and documents, but no text files."""

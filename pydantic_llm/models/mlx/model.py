@@ -18,9 +18,9 @@ __all__ = ('MLXModel',)
 class MLXModel(LocalModel):
     """A model that MLX runs in this process, many requests at once.
 
-    `model_id` is a name on the Hugging Face hub or the path of a folder. Model objects with the same name and the same
-    loading options share one engine: its weights and its batch. The weights are loaded by the first request, or by
-    `load()`.
+    `model_name` is a name on the Hugging Face hub or the path of a folder. Model objects with the same name and the
+    same loading options share one engine: its weights and its batch. The weights are loaded by the first request, or
+    by `load()`.
     """
 
     settings_prefix = 'mlx_'
@@ -29,7 +29,7 @@ class MLXModel(LocalModel):
 
     def __init__(
         self,
-        model_id: str | PathLike[str],
+        model_name: str | PathLike[str] | None = None,
         *,
         trust_remote_code: bool = False,
         load_kwargs: Mapping[str, Any] | None = None,
@@ -40,7 +40,7 @@ class MLXModel(LocalModel):
         progress: Callable[[str], None] | None = None,
         **options: Unpack[LocalOptions],
     ) -> None:
-        super().__init__(model_id, **options)
+        super().__init__(model_name, **options)
         self._source = MLXSource(
             name=self.model_name, trust_remote_code=trust_remote_code, load_kwargs=load_kwargs, progress=progress
         )

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..._type_checks import check_callable, check_type
 from ...exceptions import LLMError, UserError
@@ -76,6 +76,7 @@ class RecordingModel(WrapperModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         entry = self._begin('request', messages, model_settings, model_request_parameters)
         async with AsyncExitStack() as stack:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from ..._type_checks import check_callable, check_type
 from ...exceptions import LLMError, RequestNotRecordedError, UserError
@@ -95,6 +95,7 @@ class ReplayModel(Model):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         exchange = self._find_exchange('request', messages, model_settings, model_request_parameters)
         stream: StreamedResponse

@@ -39,6 +39,7 @@ from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
 from ..estimate import estimate_usage
+from ..options import read_settings
 from .sampler import sample
 
 __all__ = ('TestModel',)
@@ -83,7 +84,9 @@ class TestModel(PreparingModel):
         model_name: str = 'test',
         profile: ModelProfileSpec | None = None,
         settings: ModelSettings | None = None,
+        **options: Any,
     ) -> None:
+        settings = read_settings(type(self), options, settings)
         if call_tools != 'all':
             check_items(call_tools, str, parameter='call_tools', expected="tool names or 'all'")
         check_type(custom_output_text, str, parameter='custom_output_text')
@@ -155,6 +158,7 @@ class TestModel(PreparingModel):
         messages: Sequence[ModelMessage],
         model_settings: ModelSettings | None = None,
         model_request_parameters: ModelRequestParameters | None = None,
+        run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Generate a response and stream it: text word by word, tool calls argument by argument."""
         response = await self.request(messages, model_settings, model_request_parameters)

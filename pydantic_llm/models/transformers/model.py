@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from os import PathLike, fspath
 from typing import Any, Unpack
 
+from ...exceptions import UserError
 from ...settings import ModelSettings
 from ..local import LocalModel, LocalOptions, WhenFull, key_of
 from .engine import Batching, TransformersBatching, TransformersEngine
@@ -19,7 +20,8 @@ class TransformersModel(LocalModel):
     """A model of the Hugging Face hub that runs in this process, many requests at once.
 
     `model_name` is a name on the hub or the path of a folder. Model objects with the same name and the same loading
-    options share one engine: its weights and its batch. The weights are loaded by the first request, or by `load()`.
+    options share one engine: its weights and its batch. `device` is another name of `device_map`. The weights are
+    loaded by the first request, or by `load()`.
     """
 
     settings_prefix = 'transformers_'
@@ -28,8 +30,9 @@ class TransformersModel(LocalModel):
 
     def __init__(
         self,
-        model_name: str | PathLike[str],
+        model_name: str | PathLike[str] | None = None,
         *,
+        device: Any = None,
         device_map: Any = None,
         torch_dtype: Any = 'auto',
         trust_remote_code: bool = False,
@@ -50,11 +53,13 @@ class TransformersModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
+        if device is not None and device_map is not None:
+            raise UserError('device and device_map both place the model: give one of them')
         given = {'revision': revision, 'subfolder': subfolder, 'quantization_config': quantization_config}
         named = {name: value for name, value in given.items() if value is not None}
         self._source = TransformersSource(
             name=self.model_name,
-            device_map=device_map,
+            device_map=device if device_map is None else device_map,
             torch_dtype=torch_dtype,
             trust_remote_code=trust_remote_code,
             adapter=None if adapter is None else fspath(adapter),

@@ -20,7 +20,7 @@ __all__ = ('VLLMModel',)
 class VLLMModel(LocalModel):
     """A model that vLLM runs, many requests at once.
 
-    `model_id` is a name on the Hugging Face hub or the path of a folder; `model_kwargs` are the fields of vLLM's
+    `model_name` is a name on the Hugging Face hub or the path of a folder; `model_kwargs` are the fields of vLLM's
     `AsyncEngineArgs`: `tensor_parallel_size`, `pipeline_parallel_size` and `distributed_executor_backend='ray'` spread
     the weights over GPUs and machines. Model objects with the same name and the same loading options share one engine.
     The model is loaded by the first request, or by `load()`.
@@ -35,7 +35,7 @@ class VLLMModel(LocalModel):
 
     def __init__(
         self,
-        model_id: str | PathLike[str],
+        model_name: str | PathLike[str] | None = None,
         *,
         model_kwargs: Mapping[str, Any] | None = None,
         trust_remote_code: bool = False,
@@ -44,7 +44,7 @@ class VLLMModel(LocalModel):
         progress: Callable[[str], None] | None = None,
         **options: Unpack[LocalOptions],
     ) -> None:
-        super().__init__(model_id, **options)
+        super().__init__(model_name, **options)
         self._source = VLLMSource(
             name=self.model_name, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs, progress=progress
         )

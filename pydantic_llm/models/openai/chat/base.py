@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ....exceptions import ModelHTTPError
@@ -40,6 +41,15 @@ class ChatModel(WireModel[OpenAIModelProfile]):
     def get_history_rules(self) -> HistoryRules:
         """Return the rules of the server; OpenAI's own are stricter than those of others."""
         return limit_rules(super().get_history_rules(), self.system, id_length=LONGEST_ID)
+
+    def _describe_messages(self, roles: Mapping[str, str], flatten: bool | None) -> Mapping[str, Any] | None:
+        facts: Json = {}
+        if roles:
+            of_developer = {'developer': roles['system']} if 'system' in roles else {}
+            facts['openai_role_conversions'] = {**of_developer, **roles}
+        if flatten is not None:
+            facts['openai_flatten_content'] = flatten
+        return facts
 
     def path(self, request: PreparedRequest) -> str:
         """Return the path that the dialect names."""

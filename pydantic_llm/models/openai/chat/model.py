@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ....profiles import ModelProfileSpec
-from ....providers import Provider, choose_provider
+from ....providers import ApiKey, Provider
+from ...options import ServerOptions
 from .base import ChatModel
 from .dialect import OPENAI
 from .services import SERVICE_SETTINGS, ServiceSettings
@@ -15,6 +16,7 @@ from .settings import OpenAIChatModelSettings
 
 if TYPE_CHECKING:
     from ....wire.batch_api import BatchApi
+    from ...model_names import OpenAIModelName, OpenAIProviderName
 
 
 class OpenAIChatModel(ChatModel):
@@ -33,14 +35,15 @@ class OpenAIChatModel(ChatModel):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: OpenAIModelName | None = None,
         *,
-        provider: Provider[Any] | str = 'openai',
-        api_key: str | None = None,
+        provider: Provider[Any] | OpenAIProviderName = 'openai',
+        api_key: ApiKey | None = None,
         settings: OpenAIChatModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
         if (service := SERVICE_SETTINGS.get(self.system)) is not None:
             self._service = service
             fields = {**self.dialect.own_settings, **service.fields}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
 from ....exceptions import ModelHTTPError
@@ -12,7 +12,7 @@ from ....messages import ModelResponse
 from ....profiles import ModelProfileSpec
 from ....profiles.history import UNKNOWN_SERVER, HistoryRules
 from ....profiles.openai import OpenAIModelProfile
-from ....providers import Provider, choose_provider
+from ....providers import ApiKey, Provider
 from ....retries.budget import Budget
 from ....settings import ModelSettings
 from ....streaming.draft import ResponseDraft
@@ -21,6 +21,7 @@ from ....wire.model import CompactionApi, WireModel
 from ....wire.prepare import PreparedRequest
 from ....wire.token_count import TokenCountApi
 from ... import check_allow_model_requests
+from ...options import ServerOptions
 from ..content_filter import is_content_filter_error
 from ..history import limit_rules
 from . import encode
@@ -32,6 +33,7 @@ from .token_count import encode_token_count
 
 if TYPE_CHECKING:
     from ....wire.batch_api import BatchApi
+    from ...model_names import OpenAIModelName, OpenAIProviderName
 
 
 LONGEST_ID = 64
@@ -53,14 +55,15 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
 
     def __init__(
         self,
-        model_name: str,
+        model_name: OpenAIModelName | None = None,
         *,
-        provider: Provider[Any] | str = 'openai',
-        api_key: str | None = None,
+        provider: Provider[Any] | OpenAIProviderName = 'openai',
+        api_key: ApiKey | None = None,
         settings: OpenAIResponsesModelSettings | None = None,
         profile: ModelProfileSpec | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(model_name, provider=choose_provider(provider, api_key), settings=settings, profile=profile)
+        super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     encodes_items = True
     response_fields = ('provider_response_id',)
