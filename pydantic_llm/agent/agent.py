@@ -130,8 +130,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self.deps_type = deps_type
         self.end_strategy: EndStrategy = end_strategy
         self._output_reader = build_output_reader(self.output_type)
-        self._retries = retries
-        self._output_retries = retries if output_retries is None else output_retries
+        self._retries, self._output_retries = retries, retries if output_retries is None else output_retries
         self._native_tools = choose_native_tools(native_tools, builtin_tools) or ()
         self._history_processors = parse_processors(history_processors)
         self._entered: list[CombinedToolset[DepsT]] = []

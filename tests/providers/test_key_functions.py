@@ -1,4 +1,4 @@
-"""`api_key=` takes a function, plain or async, that is called for each request, at every provider, with every client."""
+"""`api_key=` takes a function, plain or async, that is called for each request, at every provider and client."""
 
 from __future__ import annotations
 
