@@ -25,7 +25,7 @@ from pydantic_llm.streaming.parts import LAST
 from pydantic_llm.streaming.text_calls.chained import make_reader
 from pydantic_llm.streaming.text_calls.marked import KIMI
 from pydantic_llm.streaming.text_calls.parts import find_text_calls
-from pydantic_llm.streaming.text_calls.reader import ToolCall
+from pydantic_llm.streaming.text_calls.reader import PartialCall, ToolCall
 from pydantic_llm.streaming.text_calls.typed_args import fit_args
 from pydantic_llm.testing.exchange import encode_body, encode_events
 from pydantic_llm.testing.room import Room
@@ -173,7 +173,7 @@ def test_the_pieces_of_a_text_make_no_difference(text: str, cuts: list[int]) -> 
     for pieces in ([text], [text[start:end] for start, end in pairwise(borders)]):
         reader = make_reader(None, ['look', 'add'])
         items = [item for piece in pieces for item in reader.feed(piece)] + [*reader.close(truncated=False)]
-        results.append(list_parts([to_part(item) for item in items]))
+        results.append(list_parts([to_part(item) for item in items if not isinstance(item, PartialCall)]))
     assert results[0] == results[1]
 
 

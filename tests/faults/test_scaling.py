@@ -471,16 +471,21 @@ def test_the_time_of_other_mergers_grows_with_their_input(name: str) -> None:
 # ---------------------------------------------------------------------- completeness
 
 READERS = {
+    'ArgsReader': 'a protocol',
     'BracketScanner': 'a part of the readers of calls',
     'Detokenizer': 'tokens',
     'EventSplitter': 'bytes',
     'ForcedReader': 'a forced call',
     'FrameSplitter': 'bytes',
+    'GemmaArgs': 'calls: a part of the readers of calls',
     'HarmonyReader': 'calls',
+    'JsonArgs': 'calls: a part of the readers of calls',
     'JsonObjectReader': 'calls',
     'CallReader': 'a protocol',
     'ChainedReader': 'the readers of calls, one after the other',
+    'MarkedArgs': 'calls: a part of the readers of calls',
     'MarkedReader': 'calls',
+    'PartialCallReader': 'calls: a part of the readers of calls',
     'PythonicReader': 'calls',
     'ResponseDecoder': 'a part of local models: think tags, then the readers of calls',
     'ResponseReader': 'rooms, byte by byte',

@@ -10,9 +10,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
+from pydantic_llm.messages import ModelResponsePart
+from pydantic_llm.streaming.parts import LAST, PartsManager
 from pydantic_llm.streaming.text_calls import CALL_FORMATS, Item, ToolCall, find_format
+from pydantic_llm.streaming.text_calls.call_parts import CallParts
 from pydantic_llm.streaming.text_calls.forced import ForcedReader
 from pydantic_llm.streaming.text_calls.json_text import parse_value
+from pydantic_llm.streaming.text_calls.reader import PartialCall
+from tests.replay import replay
 
 TOOLS = ('get_weather', 'add')
 
@@ -35,8 +40,8 @@ def read_response(
     """Return the items of a response that streams in these pieces."""
     found = CALL_FORMATS[name]  # type: ignore[index] -- the names are those of the table
     reader = found.make(TOOLS, keys or found.keys)
-    items = [item for piece in pieces for item in reader.feed(piece)]
-    return merge_neighbours([*items, *reader.close(truncated=truncated)])
+    items = [item for piece in pieces for item in reader.feed(piece)] + [*reader.close(truncated=truncated)]
+    return merge_neighbours(item for item in items if not isinstance(item, PartialCall))
 
 
 def make_call(name: str, **args: object) -> ToolCall:
@@ -324,6 +329,87 @@ def test_a_truncated_call_keeps_the_arguments_so_far(format: str, written: str, 
     ]
 
 
+# ---------------------------------------------------------------------- while a call is written
+
+SCHEMAS = {
+    'get_weather': {'properties': {'city': {'type': 'string'}}},
+    'add': {'properties': {'a': {'type': 'integer'}, 'b': {'type': 'string'}}},
+}
+
+WITHOUT_PIECES = ('pythonic', 'lfm')
+"""The formats whose arguments are Python, which is read at its end."""
+
+
+def get_content(part: ModelResponsePart) -> str:
+    return f'{getattr(part, "args", getattr(part, "content", ""))}'
+
+
+def build_parts(sample: Sample, pieces: Iterable[str], *, truncated: bool) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the kind and content of each part of a response, and the arguments so far after each piece of a call."""
+    found = CALL_FORMATS[sample.format]  # type: ignore[index] -- the names are those of the table
+    reader = found.make(TOOLS, sample.keys or found.keys)
+    parts = PartsManager()
+    calls = CallParts(parts, SCHEMAS)
+    seen: list[str] = []
+
+    def add(items: Iterable[Item]) -> None:
+        for item in items:
+            match item:
+                case PartialCall():
+                    calls.add_piece(item)
+                    seen.append(get_content(parts.get()[-1]))
+                case ToolCall():
+                    calls.add(item)
+                case ('thinking', text):
+                    parts.thinking(LAST, text)
+                case (_, text):
+                    parts.text(LAST, text)
+
+    for piece in pieces:
+        add(reader.feed(piece))
+    add(reader.close(truncated=truncated))
+    parts.end()
+    assert replay(parts.take_events()) == parts.get()
+    return [(part.part_kind, get_content(part)) for part in parts.get()], seen
+
+
+@pytest.mark.parametrize('format', [name for name in CALL_FORMATS if name not in WITHOUT_PIECES])
+def test_arguments_are_emitted_while_a_call_is_written(format: str) -> None:
+    found = [
+        build_parts(sample, sample.text, truncated=False)[1]
+        for sample in SAMPLES
+        if sample.format == format and sample.is_its_own
+    ]
+    assert any(any('Paris' in args or '2' in args for args in seen) for seen in found)
+    assert all(b.startswith(a) or not b.startswith(a[:9]) for seen in found for a, b in pairwise(seen))
+
+
+@given(st.data())
+def test_a_call_in_pieces_is_the_whole_call(data: st.DataObject) -> None:
+    """Also if a character of it is missing or too many, and if it was truncated."""
+    sample = data.draw(st.sampled_from(SAMPLES))
+    at = data.draw(st.integers(0, len(sample.text)))
+    text = sample.text[:at] + data.draw(st.sampled_from(['', *'{}[]"\'<>\\,: \nx'])) + sample.text[at + 1 :]
+    text = text[: data.draw(st.integers(0, len(text)))] if data.draw(st.booleans()) else text
+    truncated = data.draw(st.booleans())
+    whole, _ = build_parts(sample, [text], truncated=truncated)
+    assert build_parts(sample, text, truncated=truncated)[0] == whole
+
+
+def test_an_argument_without_quotes_gets_the_type_of_its_schema_while_it_streams() -> None:
+    text = '<tool_call><function=add><parameter=a>\n2\n</parameter><parameter=b>\n3\n</parameter></function></tool_call>'
+    parts, seen = build_parts(Sample('hermes', text, ()), text, truncated=False)
+    assert seen == ['{"a": 2', '{"a": 2, "b": "3"']
+    assert parts == [('tool-call', '{"a": 2, "b": "3"}')]
+
+
+def test_arguments_stay_as_the_model_writes_them() -> None:
+    text = '<tool_call>{"name": "add", "arguments": {"a":2,"b":"\\u00e9"}}</tool_call>'
+    assert build_parts(Sample('hermes', text, ()), [text], truncated=False)[0] == [
+        ('tool-call', '{"a":2,"b":"\\u00e9"}')
+    ]
+
+
 def test_text_is_emitted_as_soon_as_it_cannot_become_a_call() -> None:
     reader = CALL_FORMATS['hermes'].make(TOOLS, ('name', 'arguments'))
     assert [[*reader.feed(piece)] for piece in ('Well', ', a <', 'b> is')] == [
@@ -337,15 +423,17 @@ def test_a_forced_call_is_read() -> None:
     reader = ForcedReader(('name', 'arguments'))
     assert [
         *reader.feed('{"name": "add", "argu'),
-        *reader.feed('ments": {"a": 1}}'),
+        *reader.feed('ments": {"a": '),
+        *reader.feed('1}}'),
         *reader.close(truncated=False),
-    ] == [ToolCall('add', '{"a": 1}')]
+    ] == [PartialCall('add', '{"a": '), PartialCall('add', '1}'), ToolCall('add', '{"a": 1}')]
 
 
 def test_a_truncated_forced_call_keeps_its_name() -> None:
     reader = ForcedReader(('name', 'arguments'))
     assert [*reader.feed('{"name": "add", "arguments": {"a": '), *reader.close(truncated=True)] == [
-        ToolCall('add', '{"a":')
+        PartialCall('add', '{"a": '),
+        ToolCall('add', '{"a":'),
     ]
 
 
@@ -365,7 +453,7 @@ def test_json_with_the_mistakes_of_models_is_parsed(text: str, value: object) ->
     assert found[0] == value
 
 
-@pytest.mark.parametrize('text', ['', '   ', 'word', '{', '{]', "{'a': open('x')}"])
+@pytest.mark.parametrize('text', ['', '   ', 'word', '{', '{]', "{'a': open('x')}", '{{"a": 1}}'])
 def test_text_without_a_value_is_not_parsed(text: str) -> None:
     assert parse_value(text) is None
 

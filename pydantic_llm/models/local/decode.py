@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...messages import ToolCallPart
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
 from ...streaming.text_calls import CallReader, Item, ToolCall
-from ...streaming.text_calls.typed_args import fit_args
+from ...streaming.text_calls.call_parts import CallParts
+from ...streaming.text_calls.reader import PartialCall
 from ...streaming.thinking import ThinkTags
 from ...tools.definition import ToolDefinition
 
@@ -32,7 +32,7 @@ class ResponseDecoder:
         self._draft = draft
         self._calls = calls
         self._tags = tags
-        self._schemas = {tool.name: tool.parameters_json_schema for tool in tools}
+        self._call_parts = CallParts(draft.parts, {tool.name: tool.parameters_json_schema for tool in tools})
         self._has_thinking = False
         self._is_in_text = False
         self.has_tool_calls = False
@@ -66,10 +66,11 @@ class ResponseDecoder:
     def _add_items(self, items: Iterable[Item]) -> None:
         for item in items:
             match item:
-                case ToolCall(name=name):
+                case PartialCall():
+                    self._call_parts.add_piece(item)
+                case ToolCall():
                     self.has_tool_calls = True
-                    args = fit_args(item, self._schemas.get(name, {}))
-                    self._draft.parts.whole(LAST, ToolCallPart(name, args))
+                    self._call_parts.add(item)
                 case ('thinking', text):
                     self._append_thinking(text)
                 case (_, text):

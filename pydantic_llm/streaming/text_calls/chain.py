@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .reader import CallReader, Item, ToolCall
+from .reader import CallReader, Item, PartialCall, ToolCall
 
 __all__ = ('ChainedReader',)
 
@@ -29,7 +29,7 @@ class ChainedReader:
             yield item
             return
         reader = self._readers[stage]
-        if isinstance(item, ToolCall):
+        if isinstance(item, (ToolCall, PartialCall)):
             for held in reader.close(truncated=False):
                 yield from self._pass_on(stage + 1, held)
             yield from self._pass_on(stage + 1, item)

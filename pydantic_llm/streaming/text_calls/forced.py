@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .json_text import parse_value
 from .marked import decode_call
+from .partial_args import PartialCallReader, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
 
 __all__ = ('ForcedReader',)
@@ -18,22 +19,24 @@ class ForcedReader:
     def __init__(self, keys: CallKeys) -> None:
         self._keys = keys
         self._texts: list[str] = []
+        self._opening = make_json_opening(keys)
+        self._partial = PartialCallReader([self._opening])
 
     def feed(self, text: str) -> Iterator[Item]:
         self._texts.append(text)
-        yield from ()
+        yield from self._partial.feed(text)
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
         text = ''.join(self._texts).strip()
         self._texts.clear()
         parsed = parse_value(text)
         if parsed is not None:
-            if (call := decode_call(parsed[0], self._keys)) is not None:
-                yield call
+            call = decode_call(parsed[0], self._keys)
+            yield from keep_text(self._opening.pattern.match(text), [call] if call else None, text) or ()
             return
-        name_key, arguments_key = map(re.escape, self._keys)
-        pattern = rf'\{{\s*"{name_key}"\s*:\s*"([^"]+)"\s*,\s*"{arguments_key}"\s*:\s*(.*)'
-        if (partial := re.match(pattern, text, re.DOTALL)) is not None:
-            yield ToolCall(partial[1], partial[2].strip())
+        if calls := keep_text(self._opening.pattern.match(text), None, text):
+            yield from calls
+        elif (name := re.match(rf'\{{\s*"{re.escape(self._keys[0])}"\s*:\s*"([^"]+)"\s*,', text)) is not None:
+            yield ToolCall(name[1], '')
         elif text and not truncated:
             yield 'text', text

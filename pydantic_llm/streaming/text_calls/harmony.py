@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ..thinking import count_overlap
+from .partial_args import Opening, PartialCallReader
 from .reader import Item, ToolCall
 
 __all__ = ('MARKS', 'HarmonyReader')
@@ -26,6 +27,9 @@ MESSAGE_ENDS = re.compile('|'.join(map(re.escape, ENDS)))
 
 LONGEST_HEAD = 13
 """The number of characters after which it is certain whether a text begins with a header."""
+
+ARGS = Opening(re.compile(r'(?P<name>)\s*(?=\{)'))
+"""The beginning of the arguments, after a header that names the tool."""
 
 RECIPIENT = re.compile(r'to=(?:functions\.)?(?P<name>[\w.\-]+)')
 CHANNEL_NAME = re.compile(r'<\|channel\|>\s*(?P<name>\w+)')
@@ -46,6 +50,7 @@ class HarmonyReader:
         self._channel = 'final'
         self._tool: str | None = None
         self._args: list[str] = []
+        self._partial = PartialCallReader(())
         self._has_begun = False
 
     def feed(self, text: str) -> Iterator[Item]:
@@ -101,6 +106,7 @@ class HarmonyReader:
         recipient = RECIPIENT.search(header)
         self._channel = channel['name'] if channel else 'final'
         self._tool = recipient['name'] if recipient else None
+        self._partial = PartialCallReader([ARGS], name=self._tool)
         self._at, self._in_header, self._has_begun = end + len(MESSAGE), False, True
         return True
 
@@ -117,6 +123,7 @@ class HarmonyReader:
             return
         if self._tool is not None:
             self._args.append(text)
+            yield from self._partial.feed(text)
         elif self._channel == 'analysis':
             yield 'thinking', text
         else:

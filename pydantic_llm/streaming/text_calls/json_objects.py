@@ -14,16 +14,19 @@ from ..brackets import BracketScanner
 from ..thinking import count_overlap
 from .json_text import QUOTES, parse_value
 from .marked import decode_call, has_arguments
+from .partial_args import PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
 
 __all__ = ('JsonObjectReader',)
 
 OPENING = re.compile(
-    r'(?:(?:Action|Tool call|Call):\s*)?(?:```(?:json|tool_call|tool_code|python)?\s*)?(?=[{\[])', re.IGNORECASE
+    r'(?:(?<!\w)(?:Action|Tool call|Call):\s*)?(?:```(?:json|tool_call|tool_code|python)?\s*)?(?=[{\[])'
 )
 """The text before a call that belongs to it."""
 
-OPENINGS = ('```', '```json\n', '```tool_call\n', '```tool_code\n', '```python\n', 'Action:\n', 'Action:')
+ANNOUNCEMENTS = ('', *(f'{word}:{blank}' for word in ('Action', 'Tool call', 'Call') for blank in ('', '\n', ' ')))
+FENCES = ('', '```', *(f'```{language}\n' for language in ('json', 'tool_call', 'tool_code', 'python')))
+OPENINGS = tuple(f'{before}{fence}' for before in ANNOUNCEMENTS for fence in FENCES if before or fence)
 """Texts that may begin a call, and are held back until that is decided."""
 
 CLOSING = re.compile(r'[\s}\];,]*(?:```[\s}\];,]*)?', re.DOTALL)
@@ -63,6 +66,9 @@ class JsonObjectReader:
         """The position in `_held` up to which it was taken."""
         self._brackets: BracketScanner | None = None
         """The brackets of the object that the held text ends with."""
+        self._openings = (make_json_opening(keys, r'\{\s*'),)
+        self._partial = PartialCallReader(())
+        """Follows this object."""
         self._may_repeat: re.Pattern[str] | None = BLANKS
         self._has_text = False
         self._has_call = False
@@ -70,7 +76,10 @@ class JsonObjectReader:
 
     def feed(self, text: str) -> Iterator[Item]:
         self._pieces.append(text)
-        if not self._decides_nothing(text):
+        if self._decides_nothing(text):
+            if self._brackets is not None:
+                yield from self._partial.feed(text)
+        else:
             self._join()
             yield from self._read_held(over=False)
             self._pieces = [rest := self._held[self._at :]]
@@ -118,6 +127,8 @@ class JsonObjectReader:
                 self._brackets = brackets
                 before = self._held[self._at : opening.start()].rstrip()
                 yield from self._emit_text(self._take_held(self._at + len(before)))
+                self._partial = PartialCallReader(self._openings, self._tools)
+                yield from self._partial.feed(self._held[opening.end() :])
                 return
             yield from self._read_object(opening, end, truncated=truncated)
             if self._is_after_call and not self._drop_closing(over=over):
@@ -152,6 +163,7 @@ class JsonObjectReader:
         """Yield the calls or the text of an object; `end` is `None` if the response ends within it."""
         text = self._held[opening.end() : end]
         calls = self._decode_calls(text) if end is not None else self._decode_partial(text) if truncated else None
+        calls = keep_text(find_opening(self._openings, self._tools, text), calls, text)
         if calls is None:
             yield from self._emit_text(self._take_held(end or len(self._held)))
             return

@@ -55,7 +55,7 @@ def _parse_python(text: str, end: int) -> tuple[Any, int] | None:
     for candidate in (text, _with_python_names(text)):
         try:
             return ast.literal_eval(candidate), end
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # `TypeError`: a set of objects
             continue
     return None
 

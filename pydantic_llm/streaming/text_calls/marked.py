@@ -8,14 +8,16 @@ https://docs.vllm.ai/en/v0.10.2/api/vllm/entrypoints/openai/tool_parsers/index.h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import Any, cast
 
 from ..thinking import count_overlap
 from .json_text import parse_value, to_args
+from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
+from .unquoted import MarkedArgs, make_unquoted_call, split_marked
 
 __all__ = (
     'MarkedReader',
@@ -23,8 +25,6 @@ __all__ = (
     'decode_call',
     'decode_json_calls',
     'extract_json',
-    'make_unquoted_call',
-    'split_marked',
 )
 
 DecodeBody = Callable[[str], list[ToolCall] | None]
@@ -39,6 +39,8 @@ class Marks:
     end: str | None
     """The mark after them; `None` if only the next start mark or the end of the response ends them."""
     decode: DecodeBody
+    openings: tuple[Opening, ...] = ()
+    """The texts after the start mark with which a call begins, to emit its arguments while they stream."""
 
 
 class MarkedReader:
@@ -61,6 +63,8 @@ class MarkedReader:
         """The position in `_held` up to which it was taken."""
         self._is_inside = False
         self._has_call = False
+        self._partial = PartialCallReader(())
+        """Follows the call whose end mark has not come."""
         self._blanks = ''
         """The whitespace before a start mark, which is dropped if a call follows."""
 
@@ -72,10 +76,15 @@ class MarkedReader:
     def feed(self, text: str) -> Iterator[Item]:
         self._pieces.append(text)
         if self._decides_nothing(text):
+            if self._is_inside:
+                yield from self._partial.feed(text)
             return
         self._join()
         yield from self._read_held()
         self._pieces = [rest := self._held[self._at :]]
+        if self._is_inside:
+            self._partial = PartialCallReader(self._marks.openings, self._tools)
+            yield from self._partial.feed(rest)
         self._tail = rest[1 - len(self._next_mark) :]
         self._is_blank = not (self._is_inside or rest.strip())
 
@@ -141,8 +150,10 @@ class MarkedReader:
 
     def _emit_calls(self, body: str, *, end: str, truncated: bool = False) -> Iterator[Item]:
         """Yield the calls between marks. A body without calls is text, or is dropped if it is a truncated call."""
+        opening = find_opening(self._marks.openings, self._tools, body)
         calls = None if truncated and PARTIAL_NAME.fullmatch(body) else self._marks.decode(body)
-        if calls and (self._tools is None or all(call.name in self._tools for call in calls)):
+        calls = keep_text(opening, calls, body)
+        if calls and (self._tools is None or opening or all(call.name in self._tools for call in calls)):
             self._has_call = True
             yield from _keep_truncated(calls, body) if truncated else calls
         elif not truncated or not (self._tools is None or CALL_START.match(body)):
@@ -244,37 +255,6 @@ def decode_function(body: str) -> list[ToolCall] | None:
     return [make_unquoted_call(name, XML_PARAMETER, rest)]
 
 
-def make_unquoted_call(name: str, marks: Sequence[str], text: str) -> ToolCall:
-    """Return a call whose arguments stand between marks. A line end after the marks, and before them, is not part of
-    a value.
-    """
-    texts = {key.strip(): value.removeprefix('\n').removesuffix('\n') for key, *_, value in split_marked(text, marks)}
-    unquoted = {key: (_decode_unquoted(value), value) for key, value in texts.items()}
-    return ToolCall(name, to_args({key: value for key, (value, _) in unquoted.items()}), unquoted)
-
-
-def split_marked(text: str, marks: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts between the marks, for each occurrence of all of them in this order.
-
-    A regular expression with several lazy groups would read the rest of the text again for each incomplete occurrence.
-    """
-    at = 0
-    while True:
-        starts: list[tuple[int, int]] = []
-        for mark in marks:
-            if (found := text.find(mark, at)) < 0:
-                return
-            at = found + len(mark)
-            starts.append((found, at))
-        yield [text[start:end] for (_, start), (end, _) in pairwise(starts)]
-
-
-def _decode_unquoted(text: str) -> Any:
-    """Decode a value written without quotes: as JSON if it is valid JSON, else as text."""
-    parsed = parse_value(text)
-    return parsed[0] if parsed is not None and not text[parsed[1] :].strip() else text
-
-
 MISTRAL_CALL = re.compile(r'\s*(?P<name>[\w.\-]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\](?P<args>.*)', re.DOTALL)
 
 
@@ -330,8 +310,33 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
     return [ToolCall(found['name'], extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
 
 
-FUNCTION = Marks('<function=', '</function>', decode_function)
-HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes)
-MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral)
-DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek)
-KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi)
+XML_ARGS = Opening(
+    re.compile(r'\s*<function=(?P<name>[^>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, '</function>')
+)
+GLM_ARGS = Opening(re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>)'), partial(MarkedArgs, GLM_ARGUMENT))
+FUNCTION_ARGS = (
+    Opening(re.compile(r'(?P<name>[\w.\-]+)>\s*(?=\{)')),
+    Opening(re.compile(r'(?P<name>[\w.\-]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER)),
+)
+MISTRAL_ARGS = (
+    Opening(re.compile(r'\s*(?P<name>[\w.\-]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\]\s*(?=\{)')),
+    Opening(re.compile(r'\s*(?P<name>[\w.\-]+)(?=\{)')),
+)
+DEEPSEEK_ARGS = Opening(
+    re.compile(
+        r'\s*<｜tool▁call▁begin｜>(?:function<｜tool▁sep｜>(?P<name>[\w.\-]+)\s*\n```(?:json)?\s*(?=\{))',
+    )
+)
+DEEPSEEK_BARE_ARGS = Opening(
+    re.compile(r'\s*<｜tool▁call▁begin｜>\s*(?!function<)(?P<name>[\w.\-]+)\s*<｜tool▁sep｜>\s*(?=\{)')
+)
+KIMI_HEAD = r'\s*(?:functions\.)?(?P<name>[\w.\-]+?)(?::\d+)?\s*<\|tool_call_argument_begin\|>\s*(?=\{)'
+KIMI_ARGS = Opening(re.compile(rf'\s*<\|tool_call_begin\|>{KIMI_HEAD}'))
+
+FUNCTION = Marks('<function=', '</function>', decode_function, FUNCTION_ARGS)
+HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS))
+MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral, (*MISTRAL_ARGS, make_json_opening()))
+DEEPSEEK = Marks(
+    '<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS)
+)
+KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi, (KIMI_ARGS,))

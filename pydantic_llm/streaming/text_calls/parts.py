@@ -6,14 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ...messages import ModelResponsePart, TextPart, ToolCallPart
+from ...messages import ModelResponsePart, TextPart
 from ...tools.definition import ToolDefinition
 from ..draft import ResponseDraft
 from ..parts import LAST, PartsManager
+from .call_parts import CallParts
 from .chained import make_reader
 from .formats import CallFormatName
-from .reader import CallReader, Item, ToolCall
-from .typed_args import fit_args
+from .reader import CallReader, Item, PartialCall, ToolCall
 
 __all__ = ('CallFindingParts', 'find_text_calls')
 
@@ -40,14 +40,13 @@ class CallFindingParts(PartsManager):
 
     finds_calls = True
     __slots__ = (
-        '_call_count',
+        '_calls',
         '_changes',
         '_draft',
         '_is_in_text',
         '_keys',
         '_reader',
         '_received',
-        '_schemas',
         '_text_key',
     )
 
@@ -62,12 +61,11 @@ class CallFindingParts(PartsManager):
         super().__init__(records_events=records_events)
         self._draft = draft
         self._reader = reader
-        self._schemas = schemas
+        self._calls = CallParts(self, schemas)
         self._text_key: Hashable = LAST
         self._changes: dict[str, Any] = {}
         self._keys: dict[Hashable, Hashable] = {}
         self._received: dict[Hashable, list[str]] = {}
-        self._call_count = 0
         self._is_in_text = False
 
     def text(self, key: Hashable, content: str, **changes: Any) -> None:
@@ -120,7 +118,7 @@ class CallFindingParts(PartsManager):
         is_truncated = not complete or draft.finish_reason == 'length'
         items = self._reader.close(truncated=is_truncated)
         self._add_items(item for item in items if not (is_truncated and isinstance(item, ToolCall) and not item.args))
-        if self._call_count and draft.finish_reason == 'stop':
+        if self._calls.count and draft.finish_reason == 'stop':
             draft.finish_reason = 'tool_call'
         super().end(complete=complete)
 
@@ -133,18 +131,16 @@ class CallFindingParts(PartsManager):
 
     def _add_items(self, items: Iterable[Item]) -> None:
         for item in items:
-            if isinstance(item, ToolCall):
+            if isinstance(item, PartialCall):
+                self._calls.add_piece(item)
+            elif isinstance(item, ToolCall):
                 self._add_call(item)
             elif item[1]:
                 changes, self._changes = self._changes, {}
                 super().text(self._text_key, item[1], **changes)
 
     def _add_call(self, call: ToolCall) -> None:
-        self._call_count += 1
-        number = 'text call', self._call_count
-        args = fit_args(call, self._schemas.get(call.name, {}))
-        self.whole(number, ToolCallPart(call.name, args))
-        super().close(number)
+        self._calls.add(call)
         if self._text_key is not LAST:
             super().close(self._keys.get(self._text_key, self._text_key))
-            self._keys[self._text_key] = ('text after', self._text_key, self._call_count)
+            self._keys[self._text_key] = ('text after', self._text_key, self._calls.count)

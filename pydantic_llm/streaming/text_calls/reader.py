@@ -1,6 +1,7 @@
 """The contract of all readers of tool calls: text goes in as it streams; text, thinking and tool calls come out.
 
-No part of a tool call is ever returned as text: text that may become one is held back until that is decided.
+No part of a tool call is ever returned as text: text that may become one is held back until that is decided. As soon as
+a call is certain, pieces of its arguments come before it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ('CallKeys', 'CallReader', 'Item', 'Piece', 'ToolCall')
+__all__ = ('ArgsPiece', 'CallKeys', 'CallReader', 'Item', 'PartialCall', 'Piece', 'ToolCall', 'UnquotedArg')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,25 @@ class ToolCall:
 CallKeys = tuple[str, str]
 """The keys of the name and the arguments in the JSON object of a tool call."""
 
+UnquotedArg = tuple[str, Any, str]
+"""The name of an argument that is written without quotes, its parsed value and its text."""
+
+ArgsPiece = str | UnquotedArg
+"""A piece of arguments: the next text of their JSON, or the next argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialCall:
+    """A piece of a tool call whose text is not complete. The whole `ToolCall` follows, and nothing between the two."""
+
+    name: str
+    piece: ArgsPiece
+
+
 Piece = tuple[Literal['text', 'thinking'], str]
 """A piece of text, or of thinking if the format marks it."""
 
-Item = Piece | ToolCall
+Item = Piece | ToolCall | PartialCall
 """The output of a reader."""
 
 

@@ -7,13 +7,18 @@ https://github.com/ggml-org/llama.cpp/tree/master/models/templates
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import partial
 from json import JSONDecodeError, dumps, loads
 from typing import Any, cast
 
+from ..thinking import count_overlap
 from .json_text import parse_value, to_args
-from .marked import Marks, decode_hermes, decode_json_calls, extract_json, split_marked
+from .marked import KIMI_HEAD, XML_ARGS, Marks, decode_hermes, decode_json_calls, extract_json
+from .partial_args import Opening, make_json_opening
 from .pythonic import decode_python_calls
-from .reader import ToolCall
+from .reader import ArgsPiece, ToolCall, UnquotedArg
+from .unquoted import MarkedArgs, decode_unquoted, make_unquoted_call, split_marked
 
 __all__ = ('decode_gemma', 'decode_invocations')
 
@@ -21,7 +26,7 @@ __all__ = ('decode_gemma', 'decode_invocations')
 
 GEMMA_QUOTE = '<|"|>'
 GEMMA_CALL = re.compile(r'\s*call:(?P<name>[\w.\-]+)\s*(?P<args>\{.*)?', re.DOTALL)
-GEMMA_KEY = re.compile(r'(?P<before>[{,]\s*)(?P<key>[\w.\-$]+)\s*:')
+GEMMA_KEY = re.compile(r'(?:(?P<comma>,)|\{)\s*(?P<key>[\w.\-$]+)\s*:')
 
 
 def decode_gemma(body: str) -> list[ToolCall] | None:
@@ -32,13 +37,48 @@ def decode_gemma(body: str) -> list[ToolCall] | None:
     args = found['args'] or '{}'
     pieces = args.split(GEMMA_QUOTE)
     written = [
-        dumps(piece, ensure_ascii=False) if index % 2 else GEMMA_KEY.sub(r'\g<before>"\g<key>":', piece)
+        dumps(piece, ensure_ascii=False) if index % 2 else _add_quotes(piece)
         for index, piece in enumerate(pieces)
     ]
     try:
         return [ToolCall(found['name'], to_args(loads(''.join(written))))]
     except JSONDecodeError:  # truncated, or a value without quotes
         return [ToolCall(found['name'], args.strip())]
+
+
+class GemmaArgs:
+    """Reads Gemma's arguments while they stream: each text between quotes as it comes, all else at the next quote."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        """Held text. Pieces without a quote are only added, so that none is read again for each that follows."""
+        self._tail = ''
+        self._is_quoted = False
+
+    def feed(self, text: str) -> Iterator[ArgsPiece]:
+        self._pieces.append(text)
+        window = self._tail + text
+        self._tail = window[1 - len(GEMMA_QUOTE) :]
+        if not self._is_quoted and GEMMA_QUOTE not in window:
+            return
+        *complete, rest = ''.join(self._pieces).split(GEMMA_QUOTE)
+        for piece in complete:
+            yield (_escape(piece) if self._is_quoted else _add_quotes(piece)) + '"'
+            self._is_quoted = not self._is_quoted
+        if self._is_quoted:
+            end = len(rest) - count_overlap(rest, (GEMMA_QUOTE,))
+            yield _escape(rest[:end])
+            rest = rest[end:]
+        self._pieces, self._tail = [rest], rest[1 - len(GEMMA_QUOTE) :]
+
+
+def _escape(text: str) -> str:
+    return dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _add_quotes(text: str) -> str:
+    """Add quotes to the keys of Gemma's arguments."""
+    return GEMMA_KEY.sub(lambda found: f'{", " if found["comma"] else "{"}"{found["key"]}": ', text)
 
 
 # ---------------------------------------------------------------------- MiniMax, DeepSeek 3.2: <invoke name="...">
@@ -55,17 +95,14 @@ def decode_invocations(body: str) -> list[ToolCall] | None:
 
 
 def _decode_invocation(name: str, body: str) -> ToolCall:
-    values: dict[str, Any] = {}
-    unquoted: dict[str, tuple[Any, str]] = {}
-    for head, text in split_marked(body, PARAMETER):
-        attribute = ATTRIBUTE.match(head.strip())
-        key = attribute['key'] if attribute else head.strip()
-        parsed = parse_value(text)
-        value = parsed[0] if parsed is not None and not text[parsed[1] :].strip() else text
-        is_text = attribute is not None and attribute['string'] == 'true'
-        values[key] = text if is_text else value
-        unquoted[key] = (values[key], text)
-    return ToolCall(name, to_args(values), unquoted)
+    return make_unquoted_call(name, PARAMETER, body, _decode_parameter)
+
+
+def _decode_parameter(texts: list[str]) -> UnquotedArg:
+    head, text = texts[0].strip(), texts[-1]
+    attribute = ATTRIBUTE.match(head)
+    is_text = attribute is not None and attribute['string'] == 'true'
+    return attribute['key'] if attribute else head, text if is_text else decode_unquoted(text), text
 
 
 def decode_dsml(body: str) -> list[ToolCall] | None:
@@ -125,17 +162,39 @@ def decode_seed(body: str) -> list[ToolCall] | None:
     return decode_hermes(body) if '<function=' in body else None
 
 
-GEMMA = Marks('<|tool_call>', '<tool_call|>', decode_gemma)
-SEED = Marks('<seed:tool_call>', '</seed:tool_call>', decode_seed)
-MINIMAX = Marks('<minimax:tool_call>', '</minimax:tool_call>', decode_invocations)
-DSML = Marks('<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml)
+GEMMA_OPENING = Opening(re.compile(r'\s*call:(?P<name>[\w.\-]+)\s*(?=\{)'), GemmaArgs)
+INVOKE_OPENING = Opening(
+    re.compile(r'\s*<invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<parameter name=)'),
+    partial(MarkedArgs, PARAMETER, '</invoke>', _decode_parameter),
+)
+DSML_OPENING = Opening(
+    re.compile(r'\s*<｜DSML｜invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<｜DSML｜parameter name=)'),
+    partial(
+        MarkedArgs,
+        ('<｜DSML｜parameter name=', '>', '</｜DSML｜parameter>'),
+        '</｜DSML｜invoke>',
+        _decode_parameter,
+    ),
+)
+COMMAND_OPENING = make_json_opening(
+    ('tool_name', 'parameters'), r'(?:\[\s*)?\{\s*(?:"tool_call_id"\s*:\s*"[^"\\]*"\s*,\s*)?'
+)
+APERTUS_OPENING = Opening(re.compile(r'\s*\[\s*\{\s*"(?P<name>[^"\\]+)"\s*:\s*(?=\{)'))
+JSON_OPENINGS = (make_json_opening(),)
+
+GEMMA = Marks('<|tool_call>', '<tool_call|>', decode_gemma, (GEMMA_OPENING,))
+SEED = Marks('<seed:tool_call>', '</seed:tool_call>', decode_seed, (XML_ARGS,))
+MINIMAX = Marks('<minimax:tool_call>', '</minimax:tool_call>', decode_invocations, (INVOKE_OPENING,))
+DSML = Marks('<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml, (DSML_OPENING,))
 LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_python_calls)
-COMMAND = Marks('<|START_ACTION|>', '<|END_ACTION|>', decode_command)
-APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus)
-NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls)
-TOOL_CALLS = Marks('<tool_calls>', '</tool_calls>', decode_json_calls)
-PHI = Marks('<|tool_call|>', '<|/tool_call|>', decode_json_calls)
-KIMI_CALL = Marks('<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call)
+COMMAND = Marks('<|START_ACTION|>', '<|END_ACTION|>', decode_command, (COMMAND_OPENING,))
+APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus, (APERTUS_OPENING,))
+NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls, JSON_OPENINGS)
+TOOL_CALLS = Marks('<tool_calls>', '</tool_calls>', decode_json_calls, JSON_OPENINGS)
+PHI = Marks('<|tool_call|>', '<|/tool_call|>', decode_json_calls, JSON_OPENINGS)
+KIMI_CALL = Marks(
+    '<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call, (Opening(re.compile(KIMI_HEAD)),)
+)
 """One call of Kimi without the marks of its section, `KIMI`."""
 LLAMA_BUILT_IN = Marks('<|python_tag|>', None, decode_built_in)
 OPEN_FUNCTION = Marks('<function=', '</tool_call>', decode_open_function)

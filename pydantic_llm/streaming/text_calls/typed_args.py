@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from .json_text import to_args
-from .reader import ToolCall
+from .reader import ArgsPiece, ToolCall
 
-__all__ = ('fit_args',)
+__all__ = ('fit_args', 'fit_piece')
 
 Schema = Mapping[str, Any]
 
@@ -27,6 +27,15 @@ def fit_args(call: ToolCall, schema: Schema) -> str:
     return to_args(
         {name: _choose(value, text, known.get(name), schema) for name, (value, text) in call.unquoted.items()}
     )
+
+
+def fit_piece(piece: ArgsPiece, schema: Schema, *, is_first: bool) -> str:
+    """Return a piece of arguments as the next text of their JSON. `schema` is that of the tool's arguments."""
+    if isinstance(piece, str):
+        return piece
+    name, value, text = piece
+    fitted = to_args({name: _choose(value, text, _as_schema(schema.get('properties')).get(name), schema)})
+    return f'{"{" if is_first else ", "}{fitted[1:-1]}'
 
 
 def _choose(value: Any, text: str, schema: object, root: Schema) -> Any:
