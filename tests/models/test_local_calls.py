@@ -397,7 +397,9 @@ def test_a_call_in_pieces_is_the_whole_call(data: st.DataObject) -> None:
 
 
 def test_an_argument_without_quotes_gets_the_type_of_its_schema_while_it_streams() -> None:
-    text = '<tool_call><function=add><parameter=a>\n2\n</parameter><parameter=b>\n3\n</parameter></function></tool_call>'
+    text = (
+        '<tool_call><function=add><parameter=a>\n2\n</parameter><parameter=b>\n3\n</parameter></function></tool_call>'
+    )
     parts, seen = build_parts(Sample('hermes', text, ()), text, truncated=False)
     assert seen == ['{"a": 2', '{"a": 2, "b": "3"']
     assert parts == [('tool-call', '{"a": 2, "b": "3"}')]

@@ -336,7 +336,5 @@ KIMI_ARGS = Opening(re.compile(rf'\s*<\|tool_call_begin\|>{KIMI_HEAD}'))
 FUNCTION = Marks('<function=', '</function>', decode_function, FUNCTION_ARGS)
 HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS))
 MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral, (*MISTRAL_ARGS, make_json_opening()))
-DEEPSEEK = Marks(
-    '<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS)
-)
+DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS))
 KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi, (KIMI_ARGS,))

@@ -37,8 +37,7 @@ def decode_gemma(body: str) -> list[ToolCall] | None:
     args = found['args'] or '{}'
     pieces = args.split(GEMMA_QUOTE)
     written = [
-        dumps(piece, ensure_ascii=False) if index % 2 else _add_quotes(piece)
-        for index, piece in enumerate(pieces)
+        dumps(piece, ensure_ascii=False) if index % 2 else _add_quotes(piece) for index, piece in enumerate(pieces)
     ]
     try:
         return [ToolCall(found['name'], to_args(loads(''.join(written))))]
@@ -192,9 +191,7 @@ APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus, (APERTUS
 NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls, JSON_OPENINGS)
 TOOL_CALLS = Marks('<tool_calls>', '</tool_calls>', decode_json_calls, JSON_OPENINGS)
 PHI = Marks('<|tool_call|>', '<|/tool_call|>', decode_json_calls, JSON_OPENINGS)
-KIMI_CALL = Marks(
-    '<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call, (Opening(re.compile(KIMI_HEAD)),)
-)
+KIMI_CALL = Marks('<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call, (Opening(re.compile(KIMI_HEAD)),))
 """One call of Kimi without the marks of its section, `KIMI`."""
 LLAMA_BUILT_IN = Marks('<|python_tag|>', None, decode_built_in)
 OPEN_FUNCTION = Marks('<function=', '</tool_call>', decode_open_function)

@@ -15,9 +15,7 @@ DecodeArgument = Callable[[list[str]], UnquotedArg]
 """Decodes the texts between the marks of one argument."""
 
 
-def make_unquoted_call(
-    name: str, marks: Sequence[str], text: str, decode: DecodeArgument | None = None
-) -> ToolCall:
+def make_unquoted_call(name: str, marks: Sequence[str], text: str, decode: DecodeArgument | None = None) -> ToolCall:
     """Return a call whose arguments stand between marks."""
     arguments = map(decode or decode_argument, split_marked(text, marks))
     unquoted = {key: (value, written) for key, value, written in arguments}
