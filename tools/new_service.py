@@ -43,14 +43,17 @@ RULES = {
 MODULE = '''\
 """The provider of {title}: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class {class_name}(CompatibleProvider):
     """{title}, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['{name}']
+    service: ClassVar[Service] = SERVICES['{name}']
 '''
 
 NEXT_STEPS = """\

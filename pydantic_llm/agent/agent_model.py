@@ -44,7 +44,7 @@ __all__ = ('AgentModel',)
 
 DepsT = TypeVar('DepsT', default=None)
 
-logger = logging.getLogger('pydantic_llm.agent')
+logger: logging.Logger = logging.getLogger('pydantic_llm.agent')
 
 
 class AgentModel(Model, Generic[DepsT]):
@@ -60,7 +60,7 @@ class AgentModel(Model, Generic[DepsT]):
         usage_limits: The limits of each run. The default is 50 requests.
     """
 
-    deciding_attributes = ('agent', 'deps')
+    deciding_attributes: ClassVar[tuple[str, ...]] = ('agent', 'deps')
     """An agent is another one in each process: its functions cannot be described."""
 
     def __init__(

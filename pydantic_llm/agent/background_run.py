@@ -28,7 +28,7 @@ class BackgroundRun(Generic[ResultT]):
     def __init__(self, run: RunState, execute: Callable[[], Awaitable[ResultT]]) -> None:
         self.run = run
         self.result: ResultT | None = None
-        self.cancelled = False
+        self.cancelled: bool = False
         self._execute = execute
         self._channel = EventChannel()
         self._task: asyncio.Task[None] | None = None

@@ -25,6 +25,7 @@ from ..exceptions import (
 from ..json_types import Json, parse_json
 from ..models import check_allow_model_requests
 from ..retries.budget import Budget
+from ..settings import ModelSettings
 from ..transport import Deadlines, FileBody, RawRequest, RawResponse
 from ..transport.errors import error_from_invalid_json
 from ..wire.batch_api import BatchApi, BatchJob, BatchRow
@@ -54,7 +55,7 @@ class BatchClient:
         check_allow_model_requests()
         self.model = model
         self.api = api
-        self.settings = model.merged_settings(None)
+        self.settings: ModelSettings = model.merged_settings(None)
         self._headers: Mapping[str, str] = self.settings.get('extra_headers', {})
 
     async def create(self, part: Part, headers: Mapping[str, str]) -> tuple[BatchJob, str | None]:

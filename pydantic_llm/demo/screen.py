@@ -30,9 +30,9 @@ class Screen:
     """The output of the tour: a terminal with colours, or plain lines. A narrow terminal has only one side."""
 
     def __init__(self) -> None:
-        self.console = _open_console()
+        self.console: Console | None = _open_console()
         """`None` if `rich` is not installed."""
-        self.width = min(WIDTH, self.console.width) if self.console else WIDTH
+        self.width: int = min(WIDTH, self.console.width) if self.console else WIDTH
 
     def print(self, text: str = '', *, style: str = '') -> None:
         if self.console is None:

@@ -147,7 +147,7 @@ class BedrockEmbeddingModel(WireEmbeddingModel):
     ) -> None:
         self._family = _find_family(model_name)
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)
-        self.limits = self._family.limits
+        self.limits: RequestLimits = self._family.limits
 
     def path(self, settings: Mapping[str, Any]) -> str:
         name = settings.get('bedrock_inference_profile', self.model_name)

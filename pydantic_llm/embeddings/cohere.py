@@ -6,7 +6,7 @@ Source: `V2Client.embed` of the cohere package, https://docs.cohere.com/referenc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from ..exceptions import UnexpectedModelBehavior
 from ..json_types import Json
@@ -54,7 +54,7 @@ class CohereEmbeddingModel(WireEmbeddingModel):
     key is missing.
     """
 
-    supported_settings = frozenset({'dimensions', 'truncate'})
+    supported_settings: ClassVar[frozenset[str]] = frozenset({'dimensions', 'truncate'})
     settings_prefix = 'cohere_'
     settings_type = CohereEmbeddingSettings
     limits = LIMITS

@@ -141,7 +141,7 @@ class GoogleEmbeddingModel(WireEmbeddingModel):
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)
         self._method = _choose_method(model_name, self.system)
-        self.limits = self._method.limits
+        self.limits: RequestLimits = self._method.limits
         self._is_told_the_task = model_name == 'gemini-embedding-2'
 
     def path(self, settings: Mapping[str, Any]) -> str:

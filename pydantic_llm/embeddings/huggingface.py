@@ -7,7 +7,7 @@ https://huggingface.co/docs/inference-providers/tasks/feature-extraction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from .._type_checks import check_type
 from ..json_types import Json
@@ -44,10 +44,11 @@ class HuggingFaceEmbeddingModel(WireEmbeddingModel):
     `UserError` if the key is missing, and for a provider of another service: those are `OpenAIEmbeddingModel`s.
     """
 
-    supported_settings = frozenset({'truncate'})
+    supported_settings: ClassVar[frozenset[str]] = frozenset({'truncate'})
     settings_prefix = 'huggingface_'
     settings_type = HuggingFaceEmbeddingSettings
-    limits = RequestLimits(inputs=32)  # the default of MAX_CLIENT_BATCH_SIZE: text-embeddings-inference#378
+    # The default of MAX_CLIENT_BATCH_SIZE: text-embeddings-inference#378
+    limits: RequestLimits = RequestLimits(inputs=32)
 
     def __init__(
         self,

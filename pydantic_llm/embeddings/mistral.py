@@ -34,7 +34,7 @@ class MistralEmbeddingModel(WireEmbeddingModel):
     settings_prefix = 'mistral_'
     settings_type = MistralEmbeddingSettings
     # edgequake-llm#74: 512 inputs; semantic-router#297: "Too many tokens in batch. Max is 16384"
-    limits = RequestLimits(inputs=512, tokens=16_384)
+    limits: RequestLimits = RequestLimits(inputs=512, tokens=16_384)
 
     def __init__(
         self,

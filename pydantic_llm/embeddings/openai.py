@@ -63,7 +63,7 @@ class OpenAIEmbeddingModel(WireEmbeddingModel):
     ) -> None:
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)
         self._is_own = self.system in ('openai', 'azure')
-        self.limits = OWN_LIMITS if self._is_own else COMPATIBLE_LIMITS
+        self.limits: RequestLimits = OWN_LIMITS if self._is_own else COMPATIBLE_LIMITS
 
     def path(self, settings: Mapping[str, Any]) -> str:
         return '/embeddings'

@@ -201,7 +201,7 @@ class Reranker:
     """Sorts documents by how well they answer a query."""
 
     def __init__(self, model: RerankModel | str) -> None:
-        self.model = infer_rerank_model(model)
+        self.model: RerankModel = infer_rerank_model(model)
 
     async def rerank(
         self,

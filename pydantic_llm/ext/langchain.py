@@ -33,10 +33,10 @@ else:
 
 __all__ = ('ChatPydanticLLM',)
 
-outputs = import_framework('langchain_core.outputs', extra='langchain', what=__name__)
-parsers = import_framework('langchain_core.output_parsers', extra='langchain', what=__name__)
-runnables = import_framework('langchain_core.runnables', extra='langchain', what=__name__)
-function_calling = import_framework('langchain_core.utils.function_calling', extra='langchain', what=__name__)
+outputs: Any = import_framework('langchain_core.outputs', extra='langchain', what=__name__)
+parsers: Any = import_framework('langchain_core.output_parsers', extra='langchain', what=__name__)
+runnables: Any = import_framework('langchain_core.runnables', extra='langchain', what=__name__)
+function_calling: Any = import_framework('langchain_core.utils.function_calling', extra='langchain', what=__name__)
 
 PARAMETERS = {'temperature': 'temperature', 'max_tokens': 'max_tokens', 'timeout': 'timeout', 'max_retries': 'retries'}
 """The parameters that all chat models of LangChain have -> the fields of a request."""

@@ -66,7 +66,7 @@ else:
 
 __all__ = ('PydanticLLMModel', 'messages_from_pydantic_ai', 'messages_to_pydantic_ai')
 
-theirs = import_framework('pydantic_ai.messages', extra='pydantic-ai', what=__name__)
+theirs: Any = import_framework('pydantic_ai.messages', extra='pydantic-ai', what=__name__)
 
 
 def messages_from_pydantic_ai(messages: Sequence[Any]) -> list[ModelMessage]:
@@ -105,7 +105,7 @@ class PydanticLLMModel(Base):
     def __init__(
         self, model: Model | KnownModelName | str, *, settings: ModelSettings | Any = None, profile: Any = None
     ) -> None:
-        self.wrapped = infer_model(model)
+        self.wrapped: Model = infer_model(model)
         """The model of this library."""
         super().__init__(settings=settings, profile=profile)
 

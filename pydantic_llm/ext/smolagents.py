@@ -28,7 +28,7 @@ else:
 
 __all__ = ('PydanticLLMModel',)
 
-smolagents = import_framework('smolagents.models', extra='smolagents', what=__name__)
+smolagents: Any = import_framework('smolagents.models', extra='smolagents', what=__name__)
 
 
 class PydanticLLMModel(Base):

@@ -39,7 +39,7 @@ class KeepLastTurns:
     ) -> None:
         check_number('turns', turns, least=1, whole=True)
         self.turns = turns
-        self.budget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
+        self.budget: TokenBudget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
 
     async def __call__(self, context: RunContext[Any], messages: list[ModelMessage]) -> list[ModelMessage]:
         return keep_last(messages, self.turns, self.budget.find_limit(context))

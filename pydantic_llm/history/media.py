@@ -47,7 +47,7 @@ class DropOldMedia:
     ) -> None:
         check_number('turns', turns, least=1, whole=True, required=True)
         self.turns = turns
-        self.budget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
+        self.budget: TokenBudget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
 
     async def __call__(self, context: RunContext[Any], messages: list[ModelMessage]) -> list[ModelMessage]:
         starts = [index for _, index in zip(range(self.turns), find_last_turns(messages), strict=False)]

@@ -78,9 +78,9 @@ class SummarizeOldTurns:
         check_number('keep_turns', keep_turns, least=1, whole=True, required=True)
         check_settings_type(model_settings)
         check_type(instructions, str, parameter='instructions')
-        self.model = None if model is None else infer_model(model)
+        self.model: Model | None = None if model is None else infer_model(model)
         self.keep_turns = keep_turns
-        self.budget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
+        self.budget: TokenBudget = TokenBudget(max_tokens=max_tokens, share=share, context_window=context_window)
         self.instructions = instructions
         self.model_settings = model_settings
 

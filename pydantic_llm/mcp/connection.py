@@ -47,7 +47,7 @@ class MCPConnection:
     def __init__(self, name: str, make_client: Callable[..., Any], *, connect_timeout: float) -> None:
         self.users = 0
         """The number of runs that use the session."""
-        self.is_broken = False
+        self.is_broken: bool = False
         """True if the server has ended, or cannot be reached any more."""
         self.client: Any = None
         """The open `mcp.Client`."""

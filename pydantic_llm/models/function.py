@@ -104,8 +104,8 @@ class FunctionModel(PreparingModel):
     Usage is estimated if the function does not set it.
     """
 
-    supported_settings = frozenset[str]()
-    deciding_attributes = ('function', 'stream_function')
+    supported_settings: ClassVar[frozenset[str]] = frozenset[str]()
+    deciding_attributes: ClassVar[tuple[str, ...]] = ('function', 'stream_function')
     settings_prefix = ''  # every setting begins with it, so a function gets them all
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from . import ModelProfile
 from .measures import Limits
@@ -272,7 +272,7 @@ class AnthropicSchema(SubsetSchema):
     A schema is strict only if that is requested, since the API limits the number of strict schemas in a request.
     """
 
-    drop = frozenset({'title', '$schema'})
+    drop: ClassVar[frozenset[str]] = frozenset({'title', '$schema'})
     subset = ANTHROPIC_SUBSET
 
     def enforce_shape(self, node: Node, path: str) -> Node:

@@ -45,7 +45,7 @@ __all__ = (
 )
 
 _strict = OpenAISchema.transformer()
-inline_strictly = make_inlining(_strict)
+inline_strictly: SchemaTransformer = make_inlining(_strict)
 """The schemas of models that get no references. A schema is strict if OpenAI's strict mode keeps all of it."""
 
 # ---------------------------------------------------------------------- families

@@ -94,7 +94,7 @@ class GeminiSchema(SchemaRewriter):
 
     def __init__(self, strict: bool | None) -> None:
         super().__init__(strict)
-        self.compatible = strict is not False
+        self.compatible: bool = strict is not False
 
     def run(self, schema: Node) -> TransformedSchema:
         """Rewrite a schema. A property that leads back to the object that has it must be optional."""

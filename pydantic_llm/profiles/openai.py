@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from . import ModelProfile
 from .measures import Limits
@@ -228,7 +228,7 @@ LOOKAROUND = re.compile(r'(?<!\\)(?:\\\\)*\(\?<?[=!]')
 class OpenAISchema(SubsetSchema):
     """Schemas for OpenAI: strict if that loses nothing, or if it is requested."""
 
-    drop = frozenset({'title', '$schema', 'discriminator'})
+    drop: ClassVar[frozenset[str]] = frozenset({'title', '$schema', 'discriminator'})
     subset = OPENAI_SUBSET
 
     def run(self, schema: Node) -> TransformedSchema:
@@ -302,7 +302,9 @@ class GeminiByOpenRouterSchema(SchemaRewriter):
     OpenRouter enforces every such schema, so that tools are strict unless `strict` is False.
     """
 
-    drop = frozenset({'title', '$schema', 'discriminator', 'examples', 'exclusiveMaximum', 'exclusiveMinimum'})
+    drop: ClassVar[frozenset[str]] = frozenset(
+        {'title', '$schema', 'discriminator', 'examples', 'exclusiveMaximum', 'exclusiveMinimum'}
+    )
 
     def run(self, schema: Node) -> TransformedSchema:
         return super().run(inline_transformer(schema, self.strict).json_schema)

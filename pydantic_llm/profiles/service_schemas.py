@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from .openai import LENGTHS_OF_ARRAYS, OPENAI_SUBSET, OpenAISchema
 from .schema import Node, SchemaTransformer, TransformedSchema, inline_transformer
+from .subset import Subset
 
 __all__ = ('CerebrasSchema', 'DeepSeekSchema', 'FireworksSchema', 'GrokSchema', 'make_inlining')
 
@@ -21,13 +23,13 @@ class CerebrasSchema(OpenAISchema):
     "Unsupported JSON schema fields: {'minItems', 'items'}": musistudio/claude-code-router#708.
     """
 
-    subset = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS, recursion=False)
+    subset: ClassVar[Subset] = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS, recursion=False)
 
 
 class DeepSeekSchema(OpenAISchema):
     """Schemas for DeepSeek: https://api-docs.deepseek.com/guides/tool_calls (strict mode)."""
 
-    subset = replace(
+    subset: ClassVar[Subset] = replace(
         OPENAI_SUBSET,
         keywords=WITHOUT_LENGTHS,
         formats=frozenset({'email', 'hostname', 'ipv4', 'ipv6', 'uuid'}),
@@ -38,13 +40,13 @@ class DeepSeekSchema(OpenAISchema):
 class FireworksSchema(OpenAISchema):
     """Schemas for Fireworks AI: https://docs.fireworks.ai/structured-responses/structured-response-formatting."""
 
-    subset = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS - {'pattern'})
+    subset: ClassVar[Subset] = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS - {'pattern'})
 
 
 class GrokSchema(OpenAISchema):
     """Schemas for xAI: https://docs.x.ai/docs/guides/structured-outputs."""
 
-    subset = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS)
+    subset: ClassVar[Subset] = replace(OPENAI_SUBSET, keywords=WITHOUT_LENGTHS)
 
 
 def make_inlining(transform: SchemaTransformer) -> SchemaTransformer:

@@ -103,7 +103,7 @@ class SubsetSchema(SchemaRewriter):
             self.obstacles.append(f'{name!r} contains itself')
         if enforced.get('type') != 'object':
             self.obstacles.append('$ is not an object, but a union of several')
-        self.obstacles += find_excess(enforced, self.subset.limits)
+        self.obstacles.extend(find_excess(enforced, self.subset.limits))
 
     # ---------------------------------------------------------------------- nodes
 

@@ -104,7 +104,8 @@ class AnthropicProvider(SDKProvider['AnyClient']):
         rewrites_body = not kinds.isdisjoint(REWRITE_BODIES)
         self._use_client(client, connection(clients, sdk, provider_name=self.name, rewrites_body=rewrites_body))
         self._host = next((host for name, host in HOSTS.items() if name in kinds), None)
-        self.has_batches = not rewrites_body  # these clients refuse batches: anthropic/lib/{bedrock,vertex}/_client.py
+        # The clients that rewrite the body refuse batches: anthropic/lib/{bedrock,vertex}/_client.py
+        self.has_batches: bool = not rewrites_body
 
     def _choose_credentials(self, api_key: ApiKey | None, *, needs_key: bool) -> dict[str, str | CalledKey]:
         """Return the key or the token to send. Both may be missing for any server but Anthropic's own."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from ..transport.called_keys import ApiKey
 from ..transport.http import Access, AccessSource, make_fixed_access
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 if TYPE_CHECKING:
     import httpx
@@ -37,7 +38,7 @@ class BedrockMantleProvider(CompatibleProvider):
     request goes to the path that serves its model, unless `base_url` or `openai_client` is given.
     """
 
-    service = SERVICES['bedrock-mantle']
+    service: ClassVar[Service] = SERVICES['bedrock-mantle']
 
     def __init__(
         self,

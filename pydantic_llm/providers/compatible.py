@@ -11,7 +11,7 @@ from ..transport.called_keys import ApiKey, CalledKey
 from .credentials import read_key, read_url
 from .openai import OPENAI, OpenAIProvider
 from .service import Service
-from .vendor import read_custom_headers
+from .vendor import Vendor, read_custom_headers
 
 if TYPE_CHECKING:
     import httpx
@@ -27,7 +27,7 @@ class CompatibleProvider(OpenAIProvider):
     A `base_url` without a path gets the path of the service's usual URL: `http://gpu-1:11434` is enough.
     """
 
-    vendor = replace(OPENAI, header_variables={}, custom_headers_variable=None)
+    vendor: ClassVar[Vendor] = replace(OPENAI, header_variables={}, custom_headers_variable=None)
     service: ClassVar[Service]
     """The service as data: its URL, its environment variables and its models' profiles."""
 

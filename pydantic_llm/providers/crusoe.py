@@ -1,10 +1,13 @@
 """The provider of Crusoe: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class CrusoeProvider(CompatibleProvider):
     """Crusoe, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['crusoe']
+    service: ClassVar[Service] = SERVICES['crusoe']

@@ -1,10 +1,13 @@
 """The provider of DeepSeek: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class DeepSeekProvider(CompatibleProvider):
     """DeepSeek, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['deepseek']
+    service: ClassVar[Service] = SERVICES['deepseek']

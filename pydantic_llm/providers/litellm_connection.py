@@ -209,7 +209,7 @@ class ChunkStream(ByteStream):
         self, result: Any, watchdog: Watchdog, translate: Callable[[Exception], Exception], secrets: Sequence[str]
     ) -> None:
         self._is_stream = hasattr(result, '__anext__')
-        self.headers = _find_headers(result) | (STREAM if self._is_stream else WHOLE)
+        self.headers: Mapping[str, str] = _find_headers(result) | (STREAM if self._is_stream else WHOLE)
         self._result = result
         self._watchdog = watchdog
         self._translate = translate

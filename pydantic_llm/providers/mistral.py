@@ -76,7 +76,7 @@ class MistralProvider(SDKProvider['AnyClient']):
             check_alone('mistral_client=', api_key, base_url, http_client)
             connection = MistralConnection(mistral_client, provider_name=self.name)
             self._use_client(mistral_client, connection)
-            self.has_batches = connection.has_batches
+            self.has_batches: bool = connection.has_batches
             return
         url = read_url(base_url, variables=('MISTRAL_BASE_URL',), provider=self.name, drop=('/v1',))
         key = self._choose_key(api_key, needed=url is None)

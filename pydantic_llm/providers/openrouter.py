@@ -1,10 +1,13 @@
 """The provider of OpenRouter: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class OpenRouterProvider(CompatibleProvider):
     """OpenRouter, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['openrouter']
+    service: ClassVar[Service] = SERVICES['openrouter']

@@ -1,10 +1,13 @@
 """The provider of SambaNova: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class SambaNovaProvider(CompatibleProvider):
     """SambaNova, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['sambanova']
+    service: ClassVar[Service] = SERVICES['sambanova']

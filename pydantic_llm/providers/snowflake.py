@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..transport.called_keys import ApiKey
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +23,7 @@ class SnowflakeProvider(CompatibleProvider):
     `account` is the account identifier, e.g. `myorg-myaccount`; the key is a programmatic access token.
     """
 
-    service = SERVICES['snowflake']
+    service: ClassVar[Service] = SERVICES['snowflake']
 
     def __init__(
         self,

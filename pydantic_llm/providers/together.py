@@ -1,10 +1,13 @@
 """The provider of Together AI: a row of the registry as a class."""
 
+from typing import ClassVar
+
 from .compatible import CompatibleProvider
 from .registry import SERVICES
+from .service import Service
 
 
 class TogetherProvider(CompatibleProvider):
     """Together AI, over its OpenAI-compatible API. See `CompatibleProvider`."""
 
-    service = SERVICES['together']
+    service: ClassVar[Service] = SERVICES['together']

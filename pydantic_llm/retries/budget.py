@@ -23,7 +23,7 @@ from .policy import RetryPolicy
 
 T = TypeVar('T')
 
-logger = logging.getLogger('pydantic_llm.retries')
+logger: logging.Logger = logging.getLogger('pydantic_llm.retries')
 
 DEFAULT_POLICY = RetryPolicy()
 """The policy of a request without a `retries` setting."""

@@ -40,7 +40,7 @@ from .record import RequestRecord
 
 __all__ = ('Admission', 'Admissions', 'estimate_request')
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 RATE_PREFIX = 'pydantic_llm:keys'
 """The start of the names of rate limits in a Redis."""
@@ -52,8 +52,8 @@ class Admission:
     def __init__(self, owner: Admissions, key: GatewayKey, record: RequestRecord) -> None:
         self.key = key
         self.record = record
-        self.periods = list_periods(key)
-        self.reserved = Amount()
+        self.periods: Sequence[PeriodLimit] = list_periods(key)
+        self.reserved: Amount = Amount()
         self.slot: str | None = None
         self.slot_tokens = 0
         """The tokens that were taken from the rate limits."""

@@ -50,7 +50,7 @@ class BodyReader:
         check_type(max_body_bytes, int, parameter='max_body_bytes', required=True)
         check_number('max_body_bytes', max_body_bytes, least=1, whole=True)
         self.max_body_bytes = max_body_bytes
-        self.held_bytes = 0
+        self.held_bytes: int = 0
 
     @contextmanager
     def hold(self) -> Generator[Body]:
@@ -68,7 +68,7 @@ class Body:
     def __init__(self, reader: BodyReader) -> None:
         self._reader = reader
         self._data = bytearray()
-        self.size = 0
+        self.size: int = 0
         """The number of bytes that were read."""
 
     async def read(self, request: Request) -> None:

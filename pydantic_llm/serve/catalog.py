@@ -41,11 +41,11 @@ class Catalog:
         embeddings: EmbeddingModel | Mapping[str, EmbeddingModel],
     ) -> None:
         _check_models(models)
-        self.embeddings = _read_embeddings(embeddings)
+        self.embeddings: dict[str, EmbeddingModel] = _read_embeddings(embeddings)
         self._embeds_any_name = isinstance(embeddings, EmbeddingModel)
         self._accepts_any_name = not isinstance(models, Mapping)
         if isinstance(models, Mapping):
-            self.models = {name: _to_model(model) for name, model in models.items()}
+            self.models: dict[str, Model] = {name: _to_model(model) for name, model in models.items()}
         else:
             model = _to_model(models)
             self.models = {model.model_name: model}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -122,10 +123,10 @@ class JoinedWrites:
         self._loop = loop
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-        self.is_closing = transport.is_closing
-        self.abort = transport.abort
+        self.pause_reading: Callable[[], None] = transport.pause_reading
+        self.resume_reading: Callable[[], None] = transport.resume_reading
+        self.is_closing: Callable[[], bool] = transport.is_closing
+        self.abort: Callable[[], None] = transport.abort
 
     def write(self, data: bytes) -> None:
         if not data:

@@ -13,9 +13,9 @@ class Drain:
     """The requests in progress of an app, and whether it is stopping. It belongs to one event loop at a time."""
 
     def __init__(self) -> None:
-        self.is_draining = False
+        self.is_draining: bool = False
         """True from the moment that the server accepts no connections."""
-        self.has_ended = False
+        self.has_ended: bool = False
         """True when the time for requests in progress is over."""
         self._tasks: set[asyncio.Task[object]] = set()
 

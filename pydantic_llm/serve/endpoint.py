@@ -133,7 +133,7 @@ class CountEndpoint(BaseEndpoint):
     def __init__(self, protocol: Protocol, gateway: Gateway, api: CountApi) -> None:
         super().__init__(protocol, gateway)
         self._api = api
-        self.name = f'{protocol.name}-count'
+        self.name: str = f'{protocol.name}-count'
 
     def decode_path(self, parameters: Mapping[str, str]) -> Json:
         return self._api.decode_path(parameters)

@@ -42,7 +42,7 @@ T = TypeVar('T')
 OnResponse = Callable[[ModelResponse], Awaitable[None]]
 """A function that gets the response of the model."""
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
 class Exchange:

@@ -28,7 +28,7 @@ from .record import RequestRecord
 
 __all__ = ('Gateway',)
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
 class Gateway:
@@ -50,17 +50,17 @@ class Gateway:
     ) -> None:
         check_callable(faults, parameter='faults')
         check_keys(keys)
-        self.catalog = Catalog(models, aliases, embeddings)
+        self.catalog: Catalog = Catalog(models, aliases, embeddings)
         for key in keys:
             self.catalog.check_key(key)
-        self.prices = PriceList({**self.catalog.models, **self.catalog.embeddings}, prices)
-        self.access = Access(keys, allowed_hosts)
-        self.keys = {key.name: key for key in keys}
-        self.admissions = Admissions(keys, self.prices, state)
+        self.prices: PriceList = PriceList({**self.catalog.models, **self.catalog.embeddings}, prices)
+        self.access: Access = Access(keys, allowed_hosts)
+        self.keys: dict[str, GatewayKey] = {key.name: key for key in keys}
+        self.admissions: Admissions = Admissions(keys, self.prices, state)
         self.faults = faults
-        self.bodies = BodyReader(max_body_bytes)
-        self.drain = Drain()
-        self.metrics = Metrics(self.drain)
+        self.bodies: BodyReader = BodyReader(max_body_bytes)
+        self.drain: Drain = Drain()
+        self.metrics: Metrics = Metrics(self.drain)
         self._log = None if access_log is None else AccessLog(access_log)
 
     @property

@@ -19,7 +19,7 @@ __all__ = ('StatusPages',)
 LIST_PATHS = ('/v1/models', '/openai/v1/models', '/openai/models')
 """The paths that list the models: the first for the vendors' own clients, the others for Azure's."""
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
 class StatusPages:

@@ -20,9 +20,9 @@ class BracketScanner:
 
     def __init__(self, quotes: str = '"') -> None:
         """Scan JSON with these quotes: models also write Python's."""
-        self.depth = 0
+        self.depth: int = 0
         """The number of brackets that are open."""
-        self.has_closed = False
+        self.has_closed: bool = False
         """True after the first bracket that closed the last open one."""
         self._marks = MARKS[quotes]
         self._quote = ''  # of the open string

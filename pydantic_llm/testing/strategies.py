@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from ..json_types import Json
 from ..messages import (
@@ -30,21 +31,21 @@ from ..usage import RequestUsage
 from .exchange import Splitter
 from .room import Room
 
-texts = st.text(st.characters(codec='utf-8', exclude_characters='\x00'), min_size=1, max_size=30).filter(
-    lambda text: text.strip() and not text.lstrip().startswith('<')
-)
+texts: SearchStrategy[str] = st.text(
+    st.characters(codec='utf-8', exclude_characters='\x00'), min_size=1, max_size=30
+).filter(lambda text: text.strip() and not text.lstrip().startswith('<'))
 """Text that is not blank and does not start with a tag."""
 
-names = st.from_regex(r'[a-z][a-z0-9_]{0,15}', fullmatch=True)
-ids = st.from_regex(r'call_[A-Za-z0-9]{8}', fullmatch=True)
-counts = st.integers(0, 10**6)
+names: SearchStrategy[str] = st.from_regex(r'[a-z][a-z0-9_]{0,15}', fullmatch=True)
+ids: SearchStrategy[str] = st.from_regex(r'call_[A-Za-z0-9]{8}', fullmatch=True)
+counts: SearchStrategy[int] = st.integers(0, 10**6)
 
-json_values = st.recursive(
+json_values: SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(texts, children, max_size=3),
     max_leaves=6,
 )
-objects = st.dictionaries(texts, json_values, max_size=4)
+objects: SearchStrategy[dict[str, Any]] = st.dictionaries(texts, json_values, max_size=4)
 
 
 @st.composite
@@ -146,13 +147,15 @@ def responses(draw: st.DrawFn, room: Room) -> ModelResponse:
     )
 
 
-files = st.one_of(
+files: SearchStrategy[ImageUrl | BinaryContent] = st.one_of(
     st.builds(ImageUrl, st.just('https://example.com/a.png')),
     st.builds(
         BinaryContent, st.binary(min_size=1, max_size=8), media_type=st.sampled_from(['image/png', 'image/jpeg'])
     ),
 )
-prompts = st.one_of(texts, st.lists(st.one_of(texts, files), min_size=1, max_size=3)).map(UserPromptPart)
+prompts: SearchStrategy[UserPromptPart] = st.one_of(
+    texts, st.lists(st.one_of(texts, files), min_size=1, max_size=3)
+).map(UserPromptPart)
 
 
 @st.composite
@@ -187,7 +190,7 @@ def conversations(draw: st.DrawFn, room: Room) -> list[ModelMessage]:
     return history
 
 
-tools = st.lists(
+tools: SearchStrategy[list[ToolDefinition]] = st.lists(
     st.builds(
         ToolDefinition,
         names,
@@ -206,10 +209,10 @@ def splitters(draw: st.DrawFn) -> Splitter:
     return lambda text: [text[at : at + size] for at in range(0, len(text), size)]
 
 
-chunk_sizes = st.integers(1, 64)
+chunk_sizes: SearchStrategy[int] = st.integers(1, 64)
 """Numbers of bytes that arrive at a time."""
 
-numbers = st.sets(st.integers(0, 40))
+numbers: SearchStrategy[set[int]] = st.sets(st.integers(0, 40))
 """Numbers of objects in a body."""
 
 

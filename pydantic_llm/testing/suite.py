@@ -54,7 +54,7 @@ class ModelSuite(ABC):
     """False if equal requests can have different responses: whole and streamed ones are then not compared."""
     calls_tools = False
     """True if the model calls the tools and the output tools that a request requires."""
-    time_limit = 60.0
+    time_limit: float = 60.0
     """Seconds that one test may take."""
 
     @abstractmethod

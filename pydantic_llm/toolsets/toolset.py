@@ -313,7 +313,7 @@ class RenamedToolset(_RenamingToolset[DepsT]):
     def __init__(self, wrapped: AbstractToolset[DepsT], name_map: Mapping[str, str]) -> None:
         super().__init__(wrapped)
         check_type(name_map, Mapping, parameter='name_map')
-        self.name_map = {**name_map}
+        self.name_map: dict[str, str] = {**name_map}
         self._new_names = {old: new for new, old in self.name_map.items()}
 
     def _rename(self, name: str) -> str:

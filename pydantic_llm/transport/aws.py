@@ -156,7 +156,7 @@ class FramesAsEvents(ByteStream):
     """A stream of Amazon's frames, read as server-sent events."""
 
     def __init__(self, frames: ByteStream, translate: Callable[[Exception], Exception]) -> None:
-        self.headers = frames.headers
+        self.headers: Mapping[str, str] = frames.headers
         self._frames = frames
         self._translate = translate
         self._splitter = FrameSplitter()

@@ -24,7 +24,7 @@ BODIES_VARIABLE = 'PYDANTIC_LLM_LOG_BODIES'
 MAX_BODY = 100_000
 """The most bytes of a body that are logged."""
 
-logger = logging.getLogger('pydantic_llm.http')
+logger: logging.Logger = logging.getLogger('pydantic_llm.http')
 
 _numbers = count(1)
 

@@ -21,7 +21,7 @@ class ResponseDecoder(ABC):
     def __init__(self, draft: ResponseDraft) -> None:
         self.draft = draft
         """The response under construction."""
-        self.repeats = Repeats()
+        self.repeats: Repeats = Repeats()
         """Decodes events that differ from the one before in their text alone, after `decode_event` remembered one."""
 
     def error_from(self, event: Json) -> ModelAPIError:

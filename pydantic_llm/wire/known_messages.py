@@ -92,17 +92,17 @@ class Facts:
     __slots__ = ('calls', 'has_items', 'is_nested', 'kinds', 'rank', 'results')
 
     def __init__(self, *kinds: type, rank: int = RESULT) -> None:
-        self.kinds = kinds
+        self.kinds: tuple[type, ...] = kinds
         """The types of the parts."""
-        self.rank = rank
+        self.rank: int = rank
         """The rank of the last part of a request."""
-        self.is_nested = False
+        self.is_nested: bool = False
         """True if a field is not a text, and may change inside."""
-        self.has_items = False
+        self.has_items: bool = False
         """True if a user prompt is a list of texts and files."""
-        self.calls = NO_CALLS
+        self.calls: dict[str, str] = NO_CALLS
         """The names of the tools that the message calls, by the ids of the calls."""
-        self.results = NO_CALLS
+        self.results: dict[str, str] = NO_CALLS
         """The names of the tools whose results the message has, by the ids of the calls."""
 
 
@@ -112,10 +112,10 @@ class KnownMessage:
     __slots__ = ('facts', 'fields', 'json', 'notes', 'other', 'sent_ids', 'target')
 
     def __init__(self, target: EncodingTarget, fields: Any, facts: Facts) -> None:
-        self.target = target
-        self.fields = fields
+        self.target: EncodingTarget = target
+        self.fields: Any = fields
         """The fields of the parts when the message was examined; their snapshot if one of them is not a text."""
-        self.facts = facts
+        self.facts: Facts = facts
         self.json: bytes | None = None
         """The message in the form of the API: JSON objects separated by commas. `None` before it was encoded."""
         self.notes: Sequence[str] = ()

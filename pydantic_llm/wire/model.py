@@ -76,8 +76,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     """The class of the profiles that the room reads: `ProfileT`."""
     api_name: ClassVar[str]
     """The name of the API's response, for errors: 'a chat completion'."""
-    history_rules = UNKNOWN_SERVER
-    keeps_checks = True
+    history_rules: ClassVar[HistoryRules] = UNKNOWN_SERVER
+    keeps_checks: ClassVar[bool] = True
     compaction_api: ClassVar[CompactionApi | None] = None
     """`None` if the API has no such request."""
     token_count_api: ClassVar[TokenCountApi | None] = None

@@ -52,9 +52,9 @@ class ResponseReader:
         self.api_name = api_name
         self.base_url = base_url
         self._joiner = SurrogateJoiner()
-        self.event_count = 0
+        self.event_count: int = 0
         """The number of events so far, without `[DONE]`."""
-        self.saw_done = False
+        self.saw_done: bool = False
         """True after `[DONE]`; what follows it is skipped."""
         self._splitter = EventSplitter()
         self._last_event: Any = None

@@ -38,7 +38,7 @@ class Repeats:
         self._repeat_count = 0
         self.template: EventTemplate | None = None
         """The bytes of the event that was remembered, after some repeats."""
-        self.separator = b''
+        self.separator: bytes = b''
         """The bytes after each event."""
 
     def remember(self, event: Json, path: Path, add: Callable[[str], object], *, unread: Collection[str] = ()) -> None:

@@ -25,7 +25,7 @@ class EncodedStream:
         self._encoder = TextArguments(encoder)
         self._served = served
         self._stream = stream
-        self.has_started = False
+        self.has_started: bool = False
         """True after the first event."""
 
     def event(self, event: ModelResponseStreamEvent) -> Iterator[Json]:

@@ -11,6 +11,7 @@ from ..exceptions import LLMError, ModelHTTPError, StreamInterruptedError
 from ..messages import ModelResponse
 from ..models import BufferedStream, ModelRequestParameters
 from ..retries.budget import Budget
+from ..streaming.draft import ResponseDraft
 from ..transport import ByteStream
 from ..transport.keys import hide_keys_in_error
 from ..usage import RequestUsage
@@ -127,7 +128,7 @@ class WireStream(BufferedStream):
             raise StopAsyncIteration
         self._lost_usage = self.usage()
         self._reader = self._new_reader()
-        self.draft = self._reader.draft
+        self.draft: ResponseDraft = self._reader.draft
         self._start_reading(bytes_)
         return True
 

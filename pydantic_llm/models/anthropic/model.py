@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -58,15 +58,17 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'anthropic_'
-    settings_type = AnthropicModelSettings
+    settings_type: ClassVar[type | None] = AnthropicModelSettings
     history_rules = HISTORY
-    own_settings = frozenset(AnthropicModelSettings.__annotations__)
+    own_settings: ClassVar[Collection[str] | None] = frozenset(AnthropicModelSettings.__annotations__)
     profile_type = AnthropicModelProfile
     api_name = 'a message'
     encodes_items = True
-    response_fields = ('model_name', 'provider_url')
-    token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
-    compaction_api = CompactionApi(encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA})
+    response_fields: ClassVar[Sequence[str]] = ('model_name', 'provider_url')
+    token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='input_tokens')
+    compaction_api: ClassVar[CompactionApi | None] = CompactionApi(
+        encode_compaction_request, headers={BETAS_HEADER: SIGNED_COMPACTION_BETA}
+    )
 
     def __init__(
         self,

@@ -47,11 +47,11 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'bedrock_'
-    settings_type = BedrockModelSettings
+    settings_type: ClassVar[type | None] = BedrockModelSettings
     history_rules = HISTORY
-    own_settings = frozenset(BedrockModelSettings.__annotations__)
+    own_settings: ClassVar[Collection[str] | None] = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
-    token_count_api = TokenCountApi(encode_token_count, field='inputTokens')
+    token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='inputTokens')
     api_name = 'a Converse response'
 
     def __init__(

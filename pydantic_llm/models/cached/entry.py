@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ...messages import ModelResponse
 
-logger = logging.getLogger('pydantic_llm.cache')
+logger: logging.Logger = logging.getLogger('pydantic_llm.cache')
 
 FORMAT: Literal[1] = 1
 """The version of the stored form. A change that older versions would misread gets the next number."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from asyncio import AbstractEventLoop, Task
 from concurrent.futures import Future
-from typing import Literal
+from typing import Any, Literal
 
 from .forks import reset_after_fork
 
@@ -25,8 +26,8 @@ class Flight:
     """A request that is under way."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.task = asyncio.current_task()
+        self.loop: AbstractEventLoop = asyncio.get_running_loop()
+        self.task: Task[Any] | None = asyncio.current_task()
         self.idle_since: float | None = None
         """The time since which a stream waits for its reader; `None` if it waits for the vendor."""
         self._outcome: Future[bytes | Ending] = Future()

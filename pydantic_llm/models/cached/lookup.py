@@ -38,7 +38,7 @@ class GuardedStore:
 
     def __init__(self, store: CacheStore) -> None:
         self.store = store
-        self.pausing = Pausing(repr(store), 'responses are not cached', logger, STORE_SECONDS, STORE_PAUSE)
+        self.pausing: Pausing = Pausing(repr(store), 'responses are not cached', logger, STORE_SECONDS, STORE_PAUSE)
 
     async def get(self, key: str, seconds_left: float | None) -> bytes | None:
         return await self.pausing.run(lambda: self.store.get(key), seconds_left=seconds_left)

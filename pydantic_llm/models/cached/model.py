@@ -54,7 +54,7 @@ class CachedModel(WrapperModel):
         check_number('ttl', ttl, above=0)
         check_flag('single_flight', single_flight)
         self.ttl = ttl
-        self.store = check_store(store)
+        self.store: CacheStore = check_store(store)
         """The store of the responses."""
         self._guarded = GuardedStore(self.store)
         self._flights = Flights() if single_flight else None

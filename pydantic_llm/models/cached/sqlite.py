@@ -77,7 +77,7 @@ class SQLiteCache:
         check_number('max_bytes', max_bytes, least=1, whole=True)
         if fspath(path) in ('', ':memory:'):
             raise UserError(f'path is {fspath(path)!r}: give the path of a file, or use MemoryCache()')
-        self.path = Path(path).expanduser().absolute()
+        self.path: Path = Path(path).expanduser().absolute()
         self.max_bytes = max_bytes
         self._open: list[sqlite3.Connection] = []  # none or one
         self._lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -43,12 +44,14 @@ class CohereModel(WireModel[CohereModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'cohere_'
-    settings_type = CohereModelSettings
+    settings_type: ClassVar[type | None] = CohereModelSettings
     history_rules = HISTORY
-    own_settings = frozenset(CohereModelSettings.__annotations__)
+    own_settings: ClassVar[Collection[str] | None] = frozenset(CohereModelSettings.__annotations__)
     profile_type = CohereModelProfile
     api_name = 'a chat response'
-    token_count_api = TokenCountApi(encode_token_count, field='tokens', split=split_text, is_estimate=True)
+    token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(
+        encode_token_count, field='tokens', split=split_text, is_estimate=True
+    )
     encodes_items = True
 
     def __init__(

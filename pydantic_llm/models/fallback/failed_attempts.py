@@ -13,7 +13,7 @@ from ...usage import AttemptUsage, RequestUsage
 
 __all__ = ('FailedAttempts', 'find_attempts')
 
-logger = logging.getLogger('pydantic_llm.fallback')
+logger: logging.Logger = logging.getLogger('pydantic_llm.fallback')
 
 
 class FailedAttempts:
@@ -27,7 +27,7 @@ class FailedAttempts:
         self.errors: list[Exception] = []
         """The errors of the current pass."""
         self.model_ids: list[str] = []
-        self.usage = RequestUsage()
+        self.usage: RequestUsage = RequestUsage()
         """The usage of all failed responses, in all passes."""
         self.attempts: list[AttemptUsage] = []
         """The requests of which it is the sum."""

@@ -112,18 +112,18 @@ class ModelSequence(ABC):
     """What follows a failure, for warnings."""
 
     def __init__(self, request: SequenceRequest, rules: FallbackRules, mid_stream: MidStream) -> None:
-        self.messages = request.messages
-        self.parameters = request.parameters
-        self.budget = request.budget
+        self.messages: Sequence[ModelMessage] = request.messages
+        self.parameters: ModelRequestParameters | None = request.parameters
+        self.budget: Budget = request.budget
         self.rules = rules
         self.mid_stream: MidStream = mid_stream
-        self.failed = FailedAttempts(self.reaction)
+        self.failed: FailedAttempts = FailedAttempts(self.reaction)
         self.has_emitted = False
         """True after the first event of a stream."""
         self._has_other_model = has_alternative.get()  # read now: a stream opens its next models in another context
         self._attempt_began = 0.0  # the value of `budget.spent` at the end of the last attempt
         own = {key: value for key, value in request.settings.items() if key not in BUDGET_SETTINGS}
-        self.settings = cast('ModelSettings', own)
+        self.settings: ModelSettings = cast('ModelSettings', own)
         """The settings of the request without those that the budget applies."""
 
     @property

@@ -84,7 +84,7 @@ class SequenceModel(SequencedRequests):
         self, fallback_on: FallbackOn | Sequence[FallbackOn], mid_stream: MidStream, settings: ModelSettings | None
     ) -> None:
         super().__init__(settings=settings)
-        self.rules = FallbackRules(fallback_on)
+        self.rules: FallbackRules = FallbackRules(fallback_on)
         if mid_stream not in MID_STREAM:
             raise UserError(f"mid_stream is 'raise', 'restart' or 'continue', not {mid_stream!r}")
         self.mid_stream: MidStream = mid_stream

@@ -72,7 +72,8 @@ class GeminiDecoder(ResponseDecoder):
 
     def __init__(self, draft: ResponseDraft) -> None:
         super().__init__(draft)
-        self.repeats: ChunkRepeats = ChunkRepeats(draft.parts, self._record_counts)
+        self._chunks = ChunkRepeats(draft.parts, self._record_counts)
+        self.repeats = self._chunks
         self._parts = PartsDecoder(draft)
         self._usage: Json = {}
         self._has_tool_parts = False
@@ -101,7 +102,7 @@ class GeminiDecoder(ResponseDecoder):
         candidates: list[Json] = event.get('candidates') or []
         if first := next((candidate for candidate in candidates if not candidate.get('index')), None):
             self._decode_candidate(first)
-        self.repeats.remember_chunk(event, self._usage)
+        self._chunks.remember_chunk(event, self._usage)
 
     def decode_end(self) -> None:
         """Add the searches that only the metadata of the response reports.

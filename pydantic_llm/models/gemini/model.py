@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -67,12 +68,12 @@ class GeminiModel(WireModel[GeminiModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'gemini_'
-    settings_type = GeminiModelSettings
+    settings_type: ClassVar[type | None] = GeminiModelSettings
     history_rules = HISTORY
-    own_settings = frozenset(GeminiModelSettings.__annotations__)
+    own_settings: ClassVar[Collection[str] | None] = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
-    token_count_api = TokenCountApi(encode_token_count, field='totalTokens')
+    token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='totalTokens')
     encodes_items = keeps_checks = True
 
     def __init__(

@@ -23,10 +23,10 @@ class GroqModel(ChatModel):
     """
 
     dialect = GROQ
-    supported_settings = GROQ.supported
+    supported_settings: ClassVar[frozenset[str]] = GROQ.supported
     settings_prefix = 'groq_'
-    settings_type = GroqModelSettings
-    own_settings = frozenset(GroqModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = GroqModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(GroqModelSettings.__annotations__)
 
     def __init__(
         self,

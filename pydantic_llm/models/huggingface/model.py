@@ -24,10 +24,10 @@ class HuggingFaceModel(ChatModel):
     """
 
     dialect = HUGGINGFACE
-    supported_settings = HUGGINGFACE.supported
+    supported_settings: ClassVar[frozenset[str]] = HUGGINGFACE.supported
     settings_prefix = 'huggingface_'
-    settings_type = HuggingFaceModelSettings
-    own_settings = frozenset(HuggingFaceModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = HuggingFaceModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(HuggingFaceModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._type_checks import check_type
 from ...messages import ModelMessage, ModelResponse, ModelResponseStreamEvent
+from ...messages.events import FinalResultEvent
 from ...settings import ModelSettings
 from .. import Model, ModelRequestParameters, StreamedResponse
 from ..wrapper import WrapperModel, WrapperStream
@@ -34,7 +35,7 @@ class InstrumentedModel(WrapperModel):
     def __init__(self, wrapped: Model | KnownModelName | str, options: InstrumentationSettings | None = None) -> None:
         check_type(options, InstrumentationSettings, parameter='options')
         super().__init__(wrapped)
-        self.instrumentation_settings = options or InstrumentationSettings()
+        self.instrumentation_settings: InstrumentationSettings = options or InstrumentationSettings()
 
     async def request(
         self,
@@ -123,7 +124,7 @@ class InstrumentedStream(WrapperStream):
     async def __anext__(self) -> ModelResponseStreamEvent:
         wrapped = self.wrapped
         event = await (anext(wrapped) if wrapped._ready else self.read_event())
-        self.final_result_event = wrapped.final_result_event
+        self.final_result_event: FinalResultEvent | None = wrapped.final_result_event
         return event
 
     async def read_event(self) -> ModelResponseStreamEvent:

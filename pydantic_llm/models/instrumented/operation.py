@@ -51,13 +51,13 @@ class Operation:
         self.name: OperationName = name
         self.attributes: Attributes = {'gen_ai.operation.name': name, **attributes}
         self.metric_attributes: Attributes = {'gen_ai.operation.name': name, **metric_attributes}
-        self.span = settings.tracer.start_span(
+        self.span: Any = settings.tracer.start_span(
             f'{name} {subject}' if subject else name,
             kind=SpanKind.CLIENT if is_remote else SpanKind.INTERNAL,
             attributes=self.attributes,
         )
-        self.context = set_span_in_context(self.span)
-        self.has_ended = False
+        self.context: Any = set_span_in_context(self.span)
+        self.has_ended: bool = False
         self._error: Attributes = {}
         self._began = time.perf_counter()
 

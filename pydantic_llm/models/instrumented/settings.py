@@ -98,8 +98,8 @@ class InstrumentationSettings:
         metrics = import_extra('opentelemetry.metrics', extra='otel', what='Instrumentation')
         logs = import_extra('opentelemetry._logs', extra='otel', what='Instrumentation')
         scope = 'pydantic_llm', _find_version()
-        self.tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer(*scope)
-        self.logger = (logger_provider or logs.get_logger_provider()).get_logger(*scope)
+        self.tracer: Any = (tracer_provider or trace.get_tracer_provider()).get_tracer(*scope)
+        self.logger: Any = (logger_provider or logs.get_logger_provider()).get_logger(*scope)
         meter = (meter_provider or metrics.get_meter_provider()).get_meter(*scope)
         self._histograms: dict[str, Histogram] = {
             name: meter.create_histogram(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from ...retries.budget import MIN_TIMEOUT, NO_RETRIES, Budget
@@ -22,12 +23,12 @@ class WaitDeadlines:
                 limits[name] = seconds
         self._limits = limits
         self._budget = Budget(NO_RETRIES)
-        self.track_time = self._budget.track_time
+        self.track_time: Callable[[], AbstractContextManager[None]] = self._budget.track_time
         """Returns a context manager that counts the duration of its block as waiting."""
         nearest = min(limits, key=limits.__getitem__, default=None)
         self.name: DeadlineName = nearest or 'timeout'
         """The nearest deadline."""
-        self.seconds = limits.get(self.name)
+        self.seconds: float | None = limits.get(self.name)
         """The longest wait; `None` without a deadline."""
 
     def seconds_left(self, name: DeadlineName | None = None) -> float | None:

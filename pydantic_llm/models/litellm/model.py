@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...exceptions import UserError
 from ...profiles import ModelProfileSpec
@@ -29,10 +29,10 @@ class LiteLLMModel(ChatModel):
     """
 
     dialect = LITELLM
-    supported_settings = LITELLM.supported
+    supported_settings: ClassVar[frozenset[str]] = LITELLM.supported
     settings_prefix = 'litellm_'
-    settings_type = LiteLLMModelSettings
-    own_settings = frozenset(LiteLLMModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = LiteLLMModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(LiteLLMModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -25,10 +25,10 @@ class MistralModel(ChatModel):
     """
 
     dialect = MISTRAL
-    supported_settings = MISTRAL.supported
+    supported_settings: ClassVar[frozenset[str]] = MISTRAL.supported
     settings_prefix = 'mistral_'
-    settings_type = MistralModelSettings
-    own_settings = frozenset(MistralModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = MistralModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(MistralModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -15,7 +15,9 @@ from .responses import decode_response, encode_response
 
 __all__ = ('decode_error', 'encode_error')
 
-ERRORS = {name: kind for name in exceptions.__all__ if issubclass(kind := getattr(exceptions, name), LLMError)}
+ERRORS: dict[str, type[LLMError]] = {
+    name: getattr(exceptions, name) for name in exceptions.__all__ if issubclass(getattr(exceptions, name), LLMError)
+}
 """The exceptions by name."""
 
 

@@ -38,7 +38,7 @@ class Outcome:
     """The result of a request, while it is being recorded."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         self.response: ModelResponse | None = None
         self.usage: RequestUsage | None = None
         self.error: LLMError | None = None
@@ -85,7 +85,7 @@ class Exchange:
         self.kind: Kind = fields['kind']
         self.model_id: str = fields['model']
         self.request: Json = fields['request']
-        self.key = find_key(self.kind, self.model_id, self.request)
+        self.key: str = find_key(self.kind, self.model_id, self.request)
 
     @classmethod
     def make(

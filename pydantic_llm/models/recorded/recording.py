@@ -36,7 +36,7 @@ class Recording:
     _open: ClassVar[WeakValueDictionary[Path, Recording]] = WeakValueDictionary()
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.models: dict[str, Json] = {}
         """The facts of each model, by its id."""
         self._exchanges: dict[int, Exchange] = {}

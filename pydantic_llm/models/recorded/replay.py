@@ -50,7 +50,7 @@ class ReplayModel(Model):
     ) -> None:
         check_type(path, (str, os.PathLike), parameter='path', expected='the path of a file', required=True)
         check_callable(redact, parameter='redact')
-        self.recording = Recording.read(path)
+        self.recording: Recording = Recording.read(path)
         self._id = _choose_model(self.recording, model_id)
         self._facts = self.recording.models[self._id]
         recorded = cast('ModelSettings', self._facts.get('settings') or {})

@@ -22,7 +22,7 @@ from ..redis_clients import REDIS_PAUSE, REDIS_TIMEOUT, make_redis_clients
 from .redis_scripts import COOL_DOWN, RECORD_LATENCY, RELEASE, RESERVE, STATUS
 from .state import LOCAL_SLOT, SLOT_POLL_SECONDS, SMOOTHING, DeploymentStatus, Limits, MemoryState, RouterState
 
-logger = logging.getLogger('pydantic_llm.router')
+logger: logging.Logger = logging.getLogger('pydantic_llm.router')
 
 LEASE_SECONDS = 600.0
 """Seconds after which a slot becomes free even if it was not released. No request takes longer."""

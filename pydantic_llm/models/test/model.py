@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count, islice
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic_core import to_json, to_jsonable_python
 
@@ -64,8 +64,8 @@ class TestModel(PreparingModel):
     """
 
     __test__ = False
-    supported_settings = frozenset[str]()
-    deciding_attributes = ('call_tools', 'custom_output_text', 'custom_output_args', 'seed')
+    supported_settings: ClassVar[frozenset[str]] = frozenset[str]()
+    deciding_attributes: ClassVar[tuple[str, ...]] = ('call_tools', 'custom_output_text', 'custom_output_args', 'seed')
     settings_prefix = ''  # every setting begins with it, so none is reported as unsupported
 
     last_model_request_parameters: ModelRequestParameters | None

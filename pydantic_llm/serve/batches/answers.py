@@ -32,7 +32,7 @@ BY_NAME: Mapping[str, Protocol] = {protocol.name: protocol for protocol in PROTO
 SHORTEST_WAIT = 1.0
 """Seconds between two attempts of a request whose key has reached its rate limit."""
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
 class RowAnswers:

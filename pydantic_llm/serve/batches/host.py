@@ -26,7 +26,7 @@ from .store import INLINE, Job, Store, StoredFile, make_id
 
 __all__ = ('BatchHost', 'Handler', 'find_job', 'find_url', 'send_file')
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 """Handles a request, with the name of its key."""
@@ -36,10 +36,10 @@ class BatchHost:
     """The batches of an app."""
 
     def __init__(self, gateway: Gateway, options: BatchOptions) -> None:
-        self.store = Store(options)
+        self.store: Store = Store(options)
         self.options = options
         self._gateway = gateway
-        self.runner = Runner(self.store, options, RowAnswers(gateway).answer)
+        self.runner: Runner = Runner(self.store, options, RowAnswers(gateway).answer)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Run batches during the block."""

@@ -135,7 +135,7 @@ class MistralRoutes(OpenAIRoutes):
     """The paths of Mistral: https://docs.mistral.ai/api/endpoint/batch."""
 
     dialect = protocol = 'mistral'
-    prefixes = MISTRAL_PREFIXES
+    prefixes: tuple[str, ...] = MISTRAL_PREFIXES
     jobs = '/batch/jobs'
 
     def _choose_input(self, body: Json) -> str:

@@ -29,7 +29,7 @@ MAX_ERRORS = 100
 YIELD_EVERY = 100
 """The number of rows that are validated at a time, so that other requests need not wait."""
 
-logger = logging.getLogger('pydantic_llm.serve')
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
 class Runner:

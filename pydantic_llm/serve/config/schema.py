@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
@@ -57,7 +57,7 @@ ReadPrices = Annotated[Prices, PlainValidator(_read_prices)]
 class Options(BaseModel):
     """Options of one table of the file. An unknown one is an error."""
 
-    model_config = ConfigDict(extra='forbid', allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra='forbid', allow_inf_nan=False)
 
     def list_given(self) -> dict[str, Any]:
         """Return the options that are in the file, by name."""

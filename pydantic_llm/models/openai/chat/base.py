@@ -28,7 +28,7 @@ class ChatModel(WireModel[OpenAIModelProfile]):
 
     dialect: Dialect = OPENAI
     """The differences between the vendor's API and OpenAI's."""
-    history_rules = OPENAI.history_rules
+    history_rules: ClassVar[HistoryRules] = OPENAI.history_rules
     profile_type = OpenAIModelProfile
     api_name = 'a chat completion'
     encodes_items = True

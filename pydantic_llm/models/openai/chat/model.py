@@ -10,7 +10,7 @@ from ....profiles import ModelProfileSpec
 from ....providers import ApiKey, Provider
 from ...options import ServerOptions
 from .base import ChatModel
-from .dialect import OPENAI
+from .dialect import OPENAI, Dialect
 from .services import SERVICE_SETTINGS, ServiceSettings
 from .settings import OpenAIChatModelSettings
 
@@ -26,10 +26,10 @@ class OpenAIChatModel(ChatModel):
     provider's. Raises `UserError` if the key is missing.
     """
 
-    supported_settings = OPENAI.supported
+    supported_settings: ClassVar[frozenset[str]] = OPENAI.supported
     settings_prefix = 'openai_'
-    settings_type = OpenAIChatModelSettings
-    own_settings = frozenset(OpenAIChatModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = OpenAIChatModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(OpenAIChatModelSettings.__annotations__)
     _service: ServiceSettings | None = None
     _service_names: frozenset[str] = frozenset()
 
@@ -48,7 +48,7 @@ class OpenAIChatModel(ChatModel):
             self._service = service
             fields = {**self.dialect.own_settings, **service.fields}
             self._service_names = frozenset({*(self.own_settings or ()), *service.fields})
-            self.dialect = replace(self.dialect, own_settings=fields)
+            self.dialect: Dialect = replace(self.dialect, own_settings=fields)
 
     def get_batch_api(self) -> BatchApi | None:
         from .batch import BATCH_APIS

@@ -43,7 +43,7 @@ class ItemDecoder:
     def __init__(self, draft: ResponseDraft, repeats: Repeats, *, reuses_tool_call_ids: bool = False) -> None:
         self.draft = draft
         self._repeats = repeats
-        self.has_refusal = False
+        self.has_refusal: bool = False
         self._calls = CallDecoder(draft, reuses_ids=reuses_tool_call_ids)
         self._native = NativeItemDecoder(draft)
         self._slots = ItemSlots()

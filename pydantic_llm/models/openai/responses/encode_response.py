@@ -84,15 +84,15 @@ class ResponseEncoder:
     ) -> None:
         self.request = request
         self.profile = profile
-        self.sends_ids = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
+        self.sends_ids: bool = bool(request.options.get(SEND_IDS, profile.openai_item_ids))
         """True if text, thinking and tool calls are sent back with the ids of their items."""
         self._original_ids = original_ids
         self._items: list[Json] = []  # of the response that is encoded now
         self._is_stored = False  # this response
         self._sent_ids: set[str] = set()  # of the items so far
         parts = [part for message in messages if isinstance(message, ModelResponse) for part in message.parts]
-        self.native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
-        self.native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
+        self._native_calls = {part.tool_call_id: part for part in parts if isinstance(part, NativeToolCallPart)}
+        self._native_result_ids = {part.tool_call_id for part in parts if isinstance(part, NativeToolReturnPart)}
 
     def get_original_id(self, tool_call_id: str) -> str:
         """Return the server's own id of a tool call."""
@@ -225,7 +225,7 @@ class ResponseEncoder:
 
     def _add_native_call(self, part: NativeToolCallPart, item: Json | None) -> None:
         """Add the item of a native call. Without its result it is dropped: the API refuses it."""
-        if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self.native_result_ids):
+        if item is None or (item['type'] in RESULT_ITEMS and part.tool_call_id not in self._native_result_ids):
             self.request.drop_part(part)
         elif item['type'] == IMAGE_ITEM and self._is_stored:
             # The id is enough: https://platform.openai.com/docs/guides/image-generation#multi-turn-image-generation
@@ -237,7 +237,7 @@ class ResponseEncoder:
 
     def _add_native_result(self, part: NativeToolReturnPart) -> None:
         """Add the result of a native tool, unless it is encoded with its call."""
-        call = self.native_calls.get(part.tool_call_id)
+        call = self._native_calls.get(part.tool_call_id)
         provider_name = part.provider_name or (call and call.provider_name)
         if provider_name != self.request.system:
             self.request.drop_part(part)

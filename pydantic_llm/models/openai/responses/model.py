@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
@@ -48,8 +49,8 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
 
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
-    settings_type = OpenAIResponsesModelSettings
-    own_settings = frozenset(OpenAIResponsesModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = OpenAIResponsesModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(OpenAIResponsesModelSettings.__annotations__)
     profile_type = OpenAIModelProfile
     api_name = 'a response of the Responses API'
 
@@ -66,11 +67,11 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **options)
 
     encodes_items = True
-    response_fields = ('provider_response_id',)
-    message_settings = (SEND_IDS,)
-    history_rules = replace(UNKNOWN_SERVER, compactions='encrypted')
-    token_count_api = TokenCountApi(encode_token_count, field='input_tokens')
-    compaction_api = CompactionApi(encode_compaction_request, path='/responses/compact')
+    response_fields: ClassVar[Sequence[str]] = ('provider_response_id',)
+    message_settings: ClassVar[Sequence[str]] = (SEND_IDS,)
+    history_rules: ClassVar[HistoryRules] = replace(UNKNOWN_SERVER, compactions='encrypted')
+    token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='input_tokens')
+    compaction_api: ClassVar[CompactionApi | None] = CompactionApi(encode_compaction_request, path='/responses/compact')
 
     def get_history_rules(self) -> HistoryRules:
         """Return the rules of the server; OpenAI's own are stricter than those of others."""
