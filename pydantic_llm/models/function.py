@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import isawaitable
-from typing import Any, Unpack, cast
+from typing import Any, ClassVar, Unpack, cast
 
 from .._type_checks import check_callable, raise_wrong_type
 from ..exceptions import UserError

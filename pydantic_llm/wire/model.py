@@ -31,7 +31,7 @@ from ..models.description import RequestDescription, describe_provider, describe
 from ..models.options import ServerOptions, read_options
 from ..observers import HeadersReceived, notify
 from ..profiles import ModelProfile, ModelProfileSpec
-from ..profiles.history import UNKNOWN_SERVER
+from ..profiles.history import UNKNOWN_SERVER, HistoryRules
 from ..providers import ApiKey, Provider, choose_provider
 from ..retries.budget import Budget
 from ..settings import ModelSettings, merge_model_settings

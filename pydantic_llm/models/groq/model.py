@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from ...profiles import ModelProfileSpec
 from ...providers import ApiKey, Provider

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from ...messages import DocumentUrl, FileUrl
 from ...messages.media_types import is_text
