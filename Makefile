@@ -135,8 +135,9 @@ bench: $(VENV)/.dev ## what requests, chunks and histories cost, and whether the
 
 bench-peers: $(BENCH_VENVS)/.done ## environments with other libraries, for bench-full
 
-bench-full: $(VENV)/.dev $(BENCH_VENVS)/.done ## the same with other libraries; writes docs/benchmarks.md and its picture
+bench-full: $(VENV)/.dev $(BENCH_VENVS)/.done ## the same with other libraries; writes docs/benchmarks.md and the pictures
 	$(BIN)/python -m benchmarks.table --full --write $(ARGS)
+	$(BIN)/python -m docs.pictures
 
 ifeq ($(wildcard tests/local/test_*.py),)
 test-local: ## the engines in this process, in an environment with torch

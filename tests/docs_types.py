@@ -1,8 +1,8 @@
-"""Check the types of the snippets of the documentation: `python -m tests.docs_types` (a step of `make typecheck`).
+"""Check the types in the documentation: `python -m tests.docs_types` (a step of `make typecheck`).
 
 The snippets of a page become one module, in which each line has its number in the page, and pyright checks all modules
-at once, as strictly as the package. Snippets that do not run are checked too, unless a package that they import is
-not installed here.
+at once, as strictly as the package, with the programs of `examples/`. Snippets that do not run are checked too, unless
+a package that they import is not installed here.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ def check() -> list[str]:
             file = Path(folder, f'page_{number}_{page.stem.replace("-", "_")}.py')
             file.write_text(module_of(page), encoding='utf-8')
             pages[str(file)] = page
+        for program in sorted((ROOT / 'examples').glob('*.py')):
+            file = Path(folder, program.name)
+            file.write_text(program.read_text(encoding='utf-8'), encoding='utf-8')
+            pages[str(file)] = program
         config = Path(folder, 'pyrightconfig.json')
         config.write_text(json.dumps({**RULES, 'include': ['.'], 'extraPaths': [str(ROOT)]}), encoding='utf-8')
         command = [sys.executable, '-m', 'pyright', '-p', str(config), '--pythonpath', sys.executable, '--outputjson']

@@ -117,7 +117,7 @@ def without_trailing_spaces(text: str) -> str:
 
 PATH = re.compile(r'`((?:[\w.<>-]+/)*(?:[\w.<>-]+/|[\w<>-]+\.(?:py|md|toml)))`')
 """A path in backticks: a folder that ends with a slash, or a file. `<name>` is a placeholder."""
-FOLDERS = (ROOT, ROOT / 'pydantic_llm', ROOT / 'tests', ROOT / 'docs')
+FOLDERS = (ROOT, ROOT / 'pydantic_llm', ROOT / 'tests', ROOT / 'docs', ROOT / 'examples')
 """The folders that paths in the documentation are relative to."""
 
 WITH_PYTHON = [page for page in PAGES if any(snippet.kind != 'console' for snippet in snippets_of(page))]

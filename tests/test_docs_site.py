@@ -44,3 +44,25 @@ def test_each_page_has_a_description_of_its_own() -> None:
 )
 def test_a_description_is_the_first_paragraph_as_plain_text(markdown: str, description: str) -> None:
     assert hooks.describe(markdown) == description
+
+
+WORDS = [
+    'caching', 'count_tokens', 'docker', 'embedding', 'faq', 'fastapi', 'gateway', 'jupyter', 'kubernetes', 'langchain',
+    'litellm', 'logging', 'mcp', 'migrate', 'multi-agent', 'ollama', 'opentelemetry', 'price', 'proxy', 'rate limit',
+    'retry', 'smolagents', 'structured output', 'thinking', 'troubleshoot', 'web search',
+]  # fmt: skip
+"""Words that users search for."""
+
+
+def test_the_words_that_users_search_for_are_on_a_page_of_prose() -> None:
+    text = ' '.join(page.read_text(encoding='utf-8') for page in PAGES if page.parent.name != 'api').lower()
+    assert [word for word in WORDS if word not in text] == []
+
+
+pictures = load_script('pictures')
+
+
+def test_the_pictures_are_what_their_script_draws() -> None:
+    """If this fails because a command, a benchmark or a station changed: `python -m docs.pictures`."""
+    drawn = pictures.draw()
+    assert [name for name, content in drawn.items() if (ROOT / 'docs' / name).read_text('utf-8') != content] == []
