@@ -85,6 +85,29 @@ async def test_sharded_weights_in_a_subfolder_are_found(
     assert make(tmp_path, subfolder='inner').engine_key() != make(tmp_path).engine_key()
 
 
+async def test_a_gguf_file_is_a_model_or_an_option_of_its_folder(
+    make: Callable[..., Any], trained_path: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip('gguf', reason='GGUF files need the package gguf: `make test-local` installs it')
+    from tests.local.gguf_files import write_gguf
+
+    file = write_gguf(trained_path, tmp_path / 'trained.gguf')
+    for model in (make(tmp_path, gguf_file=file.name), make(file)):
+        loaded = await model.load()
+        assert (loaded.context_length, loaded.eos) == (tiny.CONTEXT, {2})
+        responses = await asyncio.gather(*(model.request(ask(question)) for question in tiny.RESPONSES))
+        assert [response.text for response in responses] == [*tiny.RESPONSES.values()]
+        assert {response.finish_reason for response in responses} == {'stop'}
+
+
+async def test_a_broken_gguf_file_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
+    pytest.importorskip('gguf', reason='GGUF files need the package gguf: `make test-local` installs it')
+    (tmp_path / 'broken.gguf').write_bytes(b'GGUF' + bytes(400))
+    for model in (make(tmp_path / 'broken.gguf'), make(tmp_path, gguf_file='missing.gguf')):
+        with pytest.raises(UserError, match='cannot be loaded'):
+            await model.load()
+
+
 async def test_a_revision_holds_for_every_part_of_a_model(
     make: Callable[..., Any], random_path: Path, trained_path: Path, tmp_path: Path
 ) -> None:

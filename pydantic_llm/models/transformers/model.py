@@ -38,6 +38,7 @@ class TransformersModel(LocalModel):
         trust_remote_code: bool = False,
         revision: str | None = None,
         subfolder: str | None = None,
+        gguf_file: str | None = None,
         adapter: str | PathLike[str] | None = None,
         text_only: bool = False,
         quantization_config: Any = None,
@@ -55,7 +56,12 @@ class TransformersModel(LocalModel):
         super().__init__(model_name, **options)
         if device is not None and device_map is not None:
             raise UserError('device and device_map both place the model: give one of them')
-        given = {'revision': revision, 'subfolder': subfolder, 'quantization_config': quantization_config}
+        given = {
+            'revision': revision,
+            'subfolder': subfolder,
+            'gguf_file': gguf_file,
+            'quantization_config': quantization_config,
+        }
         named = {name: value for name, value in given.items() if value is not None}
         self._source = TransformersSource(
             name=self.model_name,

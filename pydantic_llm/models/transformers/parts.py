@@ -98,7 +98,7 @@ def find_parts(source: TransformersSource) -> Parts:
 
 def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, Place | None]:
     """Return the places of the base model and of its adapter, which may be the same, as for the library."""
-    model = Place(source.name, {'trust_remote_code': source.trust_remote_code, **source.model_kwargs})
+    model = _find_model(source)
     if source.adapter is not None:
         adapter = Place(source.adapter, model.pick(()))
         _check_adapter(transformers, adapter)
@@ -114,6 +114,15 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
         raise UserError(f'The adapter {model.name!r} does not name its base model: give the model, and adapter= for it')
     here_only = {*OF_MODEL} - {'trust_remote_code'}
     return Place(base, {name: value for name, value in model.options.items() if name not in here_only}), adapter
+
+
+def _find_model(source: TransformersSource) -> Place:
+    """Return the place of the model. For the library, the path of a GGUF file is a folder and an option."""
+    options = {'trust_remote_code': source.trust_remote_code, **source.model_kwargs}
+    path = Path(source.name)
+    if path.suffix == '.gguf' and path.is_file():
+        return Place(f'{path.parent}', {**options, 'gguf_file': path.name})
+    return Place(source.name, options)
 
 
 def _check_adapter(transformers: Any, adapter: Place) -> None:
