@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +29,36 @@ NAMES = {
 """The names of a Qwen 2 model's weights in Transformers -> in a GGUF file."""
 
 
-def write_gguf(folder: Path, file: Path, *, changes: Mapping[str, Any] | None = None) -> Path:
-    """Write a folder of Transformers as a GGUF file. `changes` are keys of the metadata: text, or numbers."""
+def write_gguf(
+    folder: Path,
+    file: Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    change: Callable[[str, Any], Any] = lambda name, data: data,
+    adds_bos: bool = False,
+    has_template: bool = True,
+) -> Path:
+    """Write a folder of Transformers as a GGUF file.
+
+    `changes` are keys of the metadata (text, or numbers), `change` gets the name and the data of each of the weights.
+    """
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     file.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(file, 'qwen2')
     _add_shape(writer, model.config)
     _add_tokenizer(writer, tokenizer)
+    writer.add_add_bos_token(adds_bos)
+    if has_template:
+        writer.add_chat_template(tokenizer.chat_template)
     for key, value in (changes or {}).items():
         {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32, bool: writer.add_bool}[type(value)](
             key, value
         )
     for name, tensor in model.state_dict().items():
         if name != 'lm_head.weight' or not model.config.tie_word_embeddings:
-            writer.add_tensor(_rename(name), np.ascontiguousarray(tensor.float().numpy()))
+            data = change(_rename(name), tensor.float().numpy())
+            writer.add_tensor(_rename(name), np.ascontiguousarray(data))
     _close(writer)
     return file
 
@@ -69,8 +84,6 @@ def _add_tokenizer(writer: Any, tokenizer: Any) -> None:
     writer.add_token_types([kinds.get(id, 1) for id in range(len(tokenizer))])
     writer.add_token_merges([merge if isinstance(merge, str) else ' '.join(merge) for merge in merges])
     writer.add_eos_token_id(tokenizer.eos_token_id)
-    writer.add_add_bos_token(False)  # noqa: FBT003 -- the package's signature
-    writer.add_chat_template(tokenizer.chat_template)
 
 
 def _rename(name: str) -> str:

@@ -90,16 +90,22 @@ class Context(Handle):
         super().__init__(pointer, library.llama_free)
         self.weights = weights
         self.memory: Pointer = library.llama_get_memory(pointer)
-        self.tokens: int = library.llama_n_ctx(pointer)
-        """The number of tokens that fit into the memory."""
+        self.tokens: int = library.llama_n_ctx_seq(pointer)
+        """The number of tokens of a sequence that fit into the memory."""
+        self.batch_tokens: int = library.llama_n_batch(pointer)
+        """The maximum number of tokens in a call of `llama_decode`, which aborts the process if there are more."""
         self.sequences: int = library.llama_n_seq_max(pointer)
         self.vocabulary_size: int = library.llama_vocab_n_tokens(weights.vocabulary)
         self.can_share_parts: bool = not (
             library.llama_model_is_recurrent(weights.pointer)
             or library.llama_model_is_hybrid(weights.pointer)
             or (library.llama_model_n_swa(weights.pointer) and not parameters.swa_full)
+            or not parameters.kv_unified
         )
-        """True if the memory of a part of a sequence can be shared: a state that each token changes has no parts."""
+        """True if the memory of a part of a sequence can be shared.
+
+        A state that each token changes has no parts. Windows forget, and the memories of sequences can be separate.
+        """
         self._set_adapters([*adapters])
 
     def get_logits(self, place: int) -> Any:
