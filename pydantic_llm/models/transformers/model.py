@@ -56,12 +56,8 @@ class TransformersModel(LocalModel):
         super().__init__(model_name, **options)
         if device is not None and device_map is not None:
             raise UserError('device and device_map both place the model: give one of them')
-        given = {
-            'revision': revision,
-            'subfolder': subfolder,
-            'gguf_file': gguf_file,
-            'quantization_config': quantization_config,
-        }
+        place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
+        given = {**place, 'quantization_config': quantization_config}
         named = {name: value for name, value in given.items() if value is not None}
         self._source = TransformersSource(
             name=self.model_name,
