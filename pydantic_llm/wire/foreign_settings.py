@@ -11,7 +11,10 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 
-__all__ = ('register_setting_names', 'suggest', 'suggest_foreign_name')
+__all__ = ('describe_drop', 'register_setting_names', 'suggest', 'suggest_foreign_name')
+
+REPLACEMENTS = {'stop_sequences': '; the text of the response is truncated at them here'}
+"""Settings that this package replaces if the model refuses them -> the words for that."""
 
 _registered: dict[str, set[str] | None] = {}
 """The prefixes of all classes of models that were imported, those of other packages included, and the names of their
@@ -22,6 +25,11 @@ def register_setting_names(prefix: str, names: Collection[str] | None) -> None:
     """Register the settings of a class of models."""
     known = _registered.get(prefix, set())
     _registered[prefix] = None if names is None or known is None else known | {*names}
+
+
+def describe_drop(setting: str, reason: str) -> str:
+    """Return the sentence for a setting that is not sent."""
+    return f'{setting!r} was not sent: {reason}{REPLACEMENTS.get(setting, "")}'
 
 
 def suggest(name: str, known: Collection[str]) -> str:

@@ -196,7 +196,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> ModelResponse:
         request, budget = await self._prepare_to_send(messages, model_settings, model_request_parameters)
         raw = await self.make_raw_request(request, budget)
-        return await self._request_body(raw, budget, request.warnings, request.parameters)
+        return await self._request_body(raw, budget, request.warnings, request.parameters, request.refused_stops)
 
     def preview(
         self,
@@ -276,12 +276,18 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         budget: Budget,
         warnings: Sequence[str] = (),
         parameters: ModelRequestParameters | None = None,
+        stop_sequences: Sequence[str] = (),
     ) -> ModelResponse:
         """Send a request and decode the whole body, with the retries that its budget allows."""
 
         async def attempt() -> ModelResponse:
             response = await self._send(_with_time_left(raw, budget))
-            reader = self.new_reader([*warnings, *budget.warnings()], parameters=parameters, records_events=False)
+            reader = self.new_reader(
+                [*warnings, *budget.warnings()],
+                parameters=parameters,
+                stop_sequences=stop_sequences,
+                records_events=False,
+            )
             try:
                 reader.read_body(response.body, response.headers)
                 return reader.draft.get()
@@ -310,7 +316,11 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             await budget.run(open_bytes),
             request.parameters,
             budget=budget,
-            new_reader=lambda: self.new_reader([*request.warnings, *budget.warnings()], parameters=request.parameters),
+            new_reader=lambda: self.new_reader(
+                [*request.warnings, *budget.warnings()],
+                parameters=request.parameters,
+                stop_sequences=request.refused_stops,
+            ),
             open_bytes=open_bytes,
         )
         try:
@@ -383,6 +393,8 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             request, _ = await self._prepare_to_send(messages, settings, parameters)
         for name, reason in (dropped_settings or {}).items():
             request.drop_setting(name, reason)
+        if request.refused_stops:
+            request.note('the responses of a batch are not truncated at stop sequences')
         return self._encode_request(request), request
 
     def decode_batch_row(
@@ -477,12 +489,14 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         warnings: Sequence[str] = (),
         tool_names: Collection[str] = (),
         *,
+        stop_sequences: Sequence[str] = (),
         parameters: ModelRequestParameters | None = None,
         records_events: bool = True,
     ) -> ResponseReader:
         """Return a reader for one response. `warnings` and `parameters` are those of the request.
 
-        `tool_names` are its tools, if there are no parameters.
+        `tool_names` are its tools, if there are no parameters. The text ends before any of the `stop_sequences`, which
+        the model refuses.
         """
         parts = PartsManager(records_events=records_events)
         draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings], parts)
@@ -494,6 +508,10 @@ class WireModel(PreparingModel, Generic[ProfileT]):
                 from ..streaming.text_calls.parts import find_text_calls  # few models need it
 
                 find_text_calls(draft, parameters.tools, self.profile.text_tool_calls, records_events=records_events)
+        if stop_sequences:
+            from ..streaming.stopped_parts import stop_draft  # few models need it
+
+            stop_draft(draft, stop_sequences, records_events=records_events)
         return ResponseReader(self.new_decoder(draft), api_name=self.api_name, base_url=self.base_url)
 
 

@@ -31,7 +31,7 @@ from ..profiles import ModelProfile
 from ..profiles.caching import AUTOMATIC_CACHES
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
-from .foreign_settings import register_setting_names, suggest, suggest_foreign_name
+from .foreign_settings import describe_drop, register_setting_names, suggest, suggest_foreign_name
 from .history import check_tool_names, fit_history, keep_texts
 from .known import EncodingTarget, KnownHistory
 from .parameters import (
@@ -86,6 +86,8 @@ class PreparedRequest:
     """The base URL that the request is sent to."""
     known_history: KnownHistory | None = None
     """What is known about `messages` if they needed no repair. Read it by `get_known`."""
+    wanted_stops: Sequence[str] = ()
+    """The stop sequences of the caller."""
     writes_items: bool = False
     """True if `encode` may return `JsonItems` in the body."""
 
@@ -124,6 +126,11 @@ class PreparedRequest:
         return message.provider_url.rstrip('/') == self.base_url.rstrip('/')
 
     @property
+    def refused_stops(self) -> Sequence[str]:
+        """The stop sequences that the model refuses: the text of the response is truncated at them here."""
+        return () if 'stop_sequences' in self.settings else self.wanted_stops
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The settings as a plain mapping, for keys that `ModelSettings` does not declare: the room's own."""
         return self.settings
@@ -134,7 +141,7 @@ class PreparedRequest:
             settings = dict(self.settings)
             del settings[setting]
             self.settings = cast('ModelSettings', settings)
-            _report(self, f'{setting!r} was not sent: {reason}')
+            _report(self, describe_drop(setting, reason))
 
     def note(self, sentence: str) -> None:
         """Add a warning once, or do what `unsupported_settings` asks for: raise `UserError`, or nothing."""
@@ -400,6 +407,7 @@ def prepare(
         warnings=[],
         base_url=base_url,
         known_history=history.known,
+        wanted_stops=settings.get('stop_sequences', ()),
     )
     _note_repairs(request, history)
     _accept_settings(request, settled, supported, prefix, own)

@@ -45,9 +45,10 @@ class CallFindingParts(PartsManager):
         '_draft',
         '_is_in_text',
         '_keys',
-        '_reader',
         '_received',
         '_text_key',
+        'reader',
+        'schemas',
     )
 
     def __init__(
@@ -60,7 +61,8 @@ class CallFindingParts(PartsManager):
     ) -> None:
         super().__init__(records_events=records_events)
         self._draft = draft
-        self._reader = reader
+        self.reader = reader
+        self.schemas = schemas
         self._calls = CallParts(self, schemas)
         self._text_key: Hashable = LAST
         self._changes: dict[str, Any] = {}
@@ -72,13 +74,13 @@ class CallFindingParts(PartsManager):
         if type(content) is not str:
             super().text(key, content, **changes)  # raises `TypeError`
         if key != self._text_key:
-            self._add_items(self._reader.close(truncated=False))
+            self._add_items(self.reader.close(truncated=False))
             self._text_key = key
         self._is_in_text = self._is_in_text or bool(content.strip())
         self._received.setdefault(key, []).append(content)
         if changes:
             self._changes |= changes
-        self._add_items(self._reader.feed(content))
+        self._add_items(self.reader.feed(content))
 
     def whole(self, key: Hashable, part: ModelResponsePart) -> None:
         """Add a part, or replace the part with this key. A new text is read as one that streams."""
@@ -109,14 +111,14 @@ class CallFindingParts(PartsManager):
 
     def close(self, key: Hashable) -> None:
         if key == self._text_key:
-            self._add_items(self._reader.close(truncated=False))
+            self._add_items(self.reader.close(truncated=False))
         super().close(self._keys.pop(key, key))
 
     def end(self, *, complete: bool = True) -> None:
         """End all parts. A call that was truncated has malformed arguments, or is dropped if it has none yet."""
         draft = self._draft
         is_truncated = not complete or draft.finish_reason == 'length'
-        items = self._reader.close(truncated=is_truncated)
+        items = self.reader.close(truncated=is_truncated)
         self._add_items(item for item in items if not (is_truncated and isinstance(item, ToolCall) and not item.args))
         if self._calls.count and draft.finish_reason == 'stop':
             draft.finish_reason = 'tool_call'
