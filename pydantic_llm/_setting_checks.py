@@ -7,17 +7,18 @@ Both are made once, from the annotations of a `TypedDict`; a request then costs 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, reduce
 from math import inf
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
-from .exceptions import UserError
+from ._caller import warn_caller
+from .exceptions import UnknownSettingWarning, UserError
 from .settings import CACHE_SECONDS, THINKING_LEVELS, ModelSettings
 
-__all__ = ('check_settings', 'make_shared_checks', 'own_checks')
+__all__ = ('check_settings', 'make_shared_checks', 'own_checks', 'warn_of_unknown_settings')
 
 ANY = 'any value'
 """The words for values without a check."""
@@ -74,6 +75,17 @@ def check_settings(settings: Mapping[str, Any], checks: Mapping[str, Check]) -> 
     for name, value in settings.items():
         if value is not None and (check := checks.get(name)) is not None and not check.accepts(value):
             raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{_suggest_word(value, check.words)}')
+
+
+def warn_of_unknown_settings(names: Iterable[str], settings: Mapping[str, Any]) -> None:
+    """Issue an `UnknownSettingWarning` for each of these names that no API declares, unless settings are dropped."""
+    from .wire.foreign_settings import suggest_unknown
+
+    if settings.get('unsupported_settings') == 'drop':
+        return
+    for name in names:
+        if (meant := suggest_unknown(name)) is not None:
+            warn_caller(f'There is no setting {name!r}, so it is not sent{meant}', UnknownSettingWarning)
 
 
 @cache

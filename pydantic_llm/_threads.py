@@ -21,6 +21,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from ._caller import BLOCKING_CALLER, find_caller
 from .exceptions import UserError
 
 __all__ = ('BlockingContext', 'Once', 'call_async', 'is_async', 'run_blocking', 'run_in_thread')
@@ -181,7 +182,9 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def _start_task(background: _BackgroundLoop, coroutine: Coroutine[Any, Any, T]) -> _BackgroundTask[T]:
     task = _BackgroundTask[T]()
-    background.loop.call_soon_threadsafe(task.start, coroutine)
+    token = BLOCKING_CALLER.set(find_caller())
+    background.loop.call_soon_threadsafe(task.start, coroutine)  # with the caller's context
+    BLOCKING_CALLER.reset(token)
     return task
 
 

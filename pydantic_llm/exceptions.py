@@ -32,6 +32,8 @@ ModelRetry                        raised by tools and validators: the model must
 ToolFailed                        raised by tools: the model is told that the call failed, and goes on
 ApprovalRequired                  raised by tools: somebody must approve the call before it is executed
 CallDeferred                      raised by tools: somebody else executes the call
+
+UnknownSettingWarning             a Python warning: no API has a setting of this name
 ```
 """
 
@@ -75,6 +77,7 @@ __all__ = (
     'ToolFailed',
     'UnexpectedModelBehavior',
     'UnknownPriceError',
+    'UnknownSettingWarning',
     'UsageLimitExceeded',
     'UserError',
 )
@@ -99,6 +102,10 @@ class LLMError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_error, (type(self), self.args, self.__dict__)
+
+
+class UnknownSettingWarning(UserWarning):
+    """Issued at the line of the caller for a setting whose name no API has: it is probably misspelt."""
 
 
 class UserError(LLMError):

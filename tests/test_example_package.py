@@ -101,6 +101,7 @@ def test_a_service_of_the_package_is_built_by_its_prefix() -> None:
     assert (model.system, model.base_url) == ('acme-cloud', 'https://cloud.acme.example/v1')
 
 
+@pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')
 def test_a_setting_of_the_package_is_checked() -> None:
     model = infer_model('acme:acme-1', api_key='k', settings={'acme_tune': 'formal'})
     assert model.prepare([ModelRequest.user_text_prompt('Hello?')]).warnings == [  # type: ignore[attr-defined] # a WireModel has it

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
-from .._setting_checks import check_settings, make_shared_checks
+from .._setting_checks import check_settings, make_shared_checks, warn_of_unknown_settings
 from .._type_checks import check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import (
@@ -498,6 +498,8 @@ class Model(ABC):
         check_settings_type(model_settings)
         merged: ModelSettings = merge_model_settings(self.settings, model_settings) or {}
         check_settings(merged, make_shared_checks())
+        if unknown := merged.keys() - ModelSettings.__annotations__.keys():
+            warn_of_unknown_settings(unknown, merged)
         if None in merged.values():
             return cast('ModelSettings', {name: value for name, value in merged.items() if value is not None})
         return merged

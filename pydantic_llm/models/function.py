@@ -11,7 +11,7 @@ model = FunctionModel(respond)
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from inspect import isawaitable
@@ -24,6 +24,7 @@ from ..profiles import ModelProfile, ModelProfileSpec
 from ..settings import ModelSettings
 from ..tools.definition import ToolDefinition
 from ..usage import RequestUsage
+from ..wire.foreign_settings import EverySetting
 from ..wire.prepare import PreparingModel
 from . import LAST, ModelRequestParameters, PartsManager, ResponseDraft, StreamedResponse
 from .estimate import estimate_usage
@@ -106,7 +107,8 @@ class FunctionModel(PreparingModel):
 
     supported_settings: ClassVar[frozenset[str]] = frozenset[str]()
     deciding_attributes: ClassVar[tuple[str, ...]] = ('function', 'stream_function')
-    settings_prefix = ''  # every setting begins with it, so a function gets them all
+    settings_prefix = ''  # every setting begins with it
+    own_settings: ClassVar[Collection[str] | None] = EverySetting()
 
     def __init__(
         self,

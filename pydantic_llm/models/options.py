@@ -180,7 +180,7 @@ def _describe_unknown(model_type: type, name: str, options: Collection[str], pro
 
 
 def _find_class(provider: object) -> type | None:
-    """Return the class of a provider, which may be given by its name; `None` if there is none of this name."""
+    """Return the class of a provider, which may be given by its name, or `None`."""
     if not isinstance(provider, str):
         return None if provider is None else type(provider)
     from ..providers import infer_provider_class

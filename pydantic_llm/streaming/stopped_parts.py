@@ -46,7 +46,7 @@ class StopReader:
 class StoppedParts(CallFindingParts):
     """Drops all that follows a stop sequence in the text."""
 
-    __slots__ = ('_stops',)
+    __slots__ = ('_has_stopped', '_stops')
 
     def __init__(
         self,
@@ -59,20 +59,27 @@ class StoppedParts(CallFindingParts):
     ) -> None:
         super().__init__(draft, reader, schemas, records_events=records_events)
         self._stops = stops
+        self._has_stopped = False
+
+    def text(self, key: Hashable, content: str, **changes: Any) -> None:
+        if not self._has_stopped:
+            super().text(key, content, **changes)
+            self._has_stopped = self._stops.has_stopped
 
     def thinking(self, key: Hashable, content: str = '', **changes: Any) -> None:
-        if not self._stops.has_stopped:
+        if not self._has_stopped:
             super().thinking(key, content, **changes)
 
     def tool_call(self, key: Hashable, **changes: Any) -> None:
-        if not self._stops.has_stopped:
+        if not self._has_stopped:
             super().tool_call(key, **changes)
 
     def whole(self, key: Hashable, part: ModelResponsePart) -> None:
-        if not self._stops.has_stopped:
+        if not self._has_stopped:
             super().whole(key, part)
 
     def end(self, *, complete: bool = True) -> None:
+        self._has_stopped = False  # for a tool call before the stop sequence
         super().end(complete=complete)
-        if self._stops.has_stopped:
+        if self._stops.has_stopped and self._draft.finish_reason != 'tool_call':
             self._draft.finish_reason = 'stop'

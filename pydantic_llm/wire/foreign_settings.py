@@ -6,12 +6,21 @@ that no API declares is a mistake: it is reported, with the name that was probab
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 
-__all__ = ('describe_drop', 'register_setting_names', 'suggest', 'suggest_foreign_name')
+from ..settings import ModelSettings
+
+__all__ = (
+    'EverySetting',
+    'describe_drop',
+    'register_setting_names',
+    'suggest',
+    'suggest_foreign_name',
+    'suggest_unknown',
+)
 
 REPLACEMENTS = {'stop_sequences': '; the text of the response is truncated at them here'}
 """Settings that this package replaces if the model refuses them -> the words for that."""
@@ -48,6 +57,26 @@ def suggest_foreign_name(name: str) -> str | None:
     registered = _registered.get(prefix, set())
     known = _load_names(prefix) | (registered or set())
     return None if registered is None or name in known else suggest(name, known)
+
+
+def suggest_unknown(name: str) -> str | None:
+    """Return `None` if any API has a setting of this name, else a "did you mean", which may be empty."""
+    if name in ModelSettings.__annotations__ or (meant := suggest_foreign_name(name)) is None:
+        return None
+    return meant or suggest(name, ModelSettings.__annotations__)
+
+
+class EverySetting(Collection[str]):
+    """The names of the settings of all APIs: what a model for tests accepts."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and suggest_unknown(name) is None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ModelSettings.__annotations__)
+
+    def __len__(self) -> int:
+        return len(ModelSettings.__annotations__)
 
 
 @cache

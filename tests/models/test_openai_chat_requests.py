@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pydantic_llm.constraints import Choice, Constraint, Grammar, JsonSchema, Regex
-from pydantic_llm.exceptions import UserError
+from pydantic_llm.exceptions import UnknownSettingWarning, UserError
 from pydantic_llm.messages import (
     AudioUrl,
     BinaryContent,
@@ -545,7 +545,8 @@ def test_a_wrong_setting_of_openrouter_is_refused_or_reported() -> None:
     hello = [ModelRequest.user_text_prompt('Hello.')]
     with pytest.raises(UserError, match=r"openrouter_provider is 'azure': give a dict"):
         model.prepare(hello, cast('Any', {'openrouter_provider': 'azure'}))
-    [warning] = model.prepare(hello, cast('Any', {'openrouter_provder': {}})).warnings
+    with pytest.warns(UnknownSettingWarning, match='openrouter_provder'):
+        [warning] = model.prepare(hello, cast('Any', {'openrouter_provder': {}})).warnings
     assert warning == (
         "'openrouter_provder' was not sent: this API has no such setting; did you mean 'openrouter_provider'?"
     )

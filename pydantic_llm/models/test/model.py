@@ -10,7 +10,7 @@ assert [tool.name for tool in model.last_model_request_parameters.function_tools
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count, islice
@@ -35,6 +35,7 @@ from ...profiles import ModelProfile, ModelProfileSpec
 from ...settings import ModelSettings
 from ...tools.definition import ToolDefinition
 from ...usage import RequestUsage
+from ...wire.foreign_settings import EverySetting
 from ...wire.parameters import OUTPUT_NAME
 from ...wire.prepare import PreparedRequest, PreparingModel
 from .. import ModelRequestParameters, PartsManager, StreamedResponse, WholeResponse
@@ -66,7 +67,8 @@ class TestModel(PreparingModel):
     __test__ = False
     supported_settings: ClassVar[frozenset[str]] = frozenset[str]()
     deciding_attributes: ClassVar[tuple[str, ...]] = ('call_tools', 'custom_output_text', 'custom_output_args', 'seed')
-    settings_prefix = ''  # every setting begins with it, so none is reported as unsupported
+    settings_prefix = ''  # every setting begins with it
+    own_settings: ClassVar[Collection[str] | None] = EverySetting()
 
     last_model_request_parameters: ModelRequestParameters | None
     """The tools and the output of the newest request."""

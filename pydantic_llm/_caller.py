@@ -1,0 +1,51 @@
+"""Finds the line of the application that called this package, so that a Python warning shows it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ('BLOCKING_CALLER', 'Caller', 'find_caller', 'warn_caller')
+
+SKIPPED = (str(Path(__file__).parent), '<frozen ')
+LIBRARY = str(Path(contextlib.__file__).parent)
+"""The folder of Python's own modules. That of installed packages may be inside it."""
+
+
+class Caller(NamedTuple):
+    """A line of the application."""
+
+    file: str
+    line: int
+    module: dict[str, Any]
+    """The global names of its module."""
+
+
+BLOCKING_CALLER: ContextVar[Caller | None] = ContextVar('blocking_caller', default=None)
+"""The line of a blocking call, whose work is done in another thread."""
+
+
+def find_caller() -> Caller | None:
+    """Return the innermost line on the stack outside of this package and of Python, or `None`."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        name = frame.f_code.co_filename
+        is_library = name.startswith(LIBRARY) and 'site-packages' not in name
+        if not (is_library or name.startswith(SKIPPED)):
+            return Caller(name, frame.f_lineno, frame.f_globals)
+        frame = frame.f_back
+    return None
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Issue a Python warning at the line of the application. A task has none: it is then issued at this one."""
+    if (caller := find_caller() or BLOCKING_CALLER.get()) is None:
+        warnings.warn(message, category, stacklevel=2)
+        return
+    registry: dict[Any, Any] = caller.module.setdefault('__warningregistry__', {})
+    name = caller.module.get('__name__')
+    warnings.warn_explicit(message, category, caller.file, caller.line, module=name, registry=registry)
