@@ -16,6 +16,7 @@ BARE_VENV := .venv-bare
 BRIDGES_VENV := .venv-bridges
 VLLM_VENV := .venv-vllm
 LLAMACPP_FOLDER := .venv-llamacpp
+RAY_VENV := .venv-ray
 BENCH_VENVS := .venv-peers
 # The number of processes for the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
@@ -30,7 +31,7 @@ KEY :=
 quote = '$(subst ','\'',$(1))'
 
 DEMO_EXTRAS := serve,cli
-DEV_EXTRAS := all,serve,cli,prices,redis,otel,mcp
+DEV_EXTRAS := all,serve,cli,prices,redis,otel,mcp,parquet
 # `openai` is what LiteLLM imports.
 BRIDGES_EXTRAS := serve,openai,smolagents,langchain,pydantic-ai
 # Installed without its requirements (see the group `litellm` in pyproject.toml); pinned, since the releases 1.82.7 and
@@ -81,7 +82,7 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray many-soak bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -153,6 +154,12 @@ test-llamacpp: $(LLAMACPP_FOLDER)/.done ## the tests of llama.cpp's engine, whic
 test-vllm: $(VLLM_VENV)/.dev ## the tests of vLLM's engine, in its own environment, on a CPU
 	OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest tests/local -m vllm $(ARGS)
 
+test-ray: $(RAY_VENV)/.dev ## many prompts over a Ray cluster on this machine, with workers that are killed
+	$(RAY_VENV)/bin/python -m pytest tests/cluster $(ARGS)
+
+many-soak: $(VENV)/.dev ## nightly: 10,000 rows of `map` with 10% faults, killed twice
+	$(BIN)/python -m tests.many.soak $(or $(ARGS),10000)
+
 bench-local: $(LOCAL_VENV)/.peers ## a comparison of the engines with their peers
 	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)
 
@@ -215,6 +222,14 @@ $(VLLM_VENV)/.dev: pyproject.toml Makefile | $(VLLM_VENV)/bin/python
 	@$(VLLM_VENV)/bin/python -c "$(VLLM_NEEDS)" > $(VLLM_VENV)/requirements.txt
 	@$(call install,$(VLLM_VENV)) -r $(VLLM_VENV)/requirements.txt
 	@$(call install,$(VLLM_VENV)) -e . --group test
+	@touch $@
+
+$(RAY_VENV)/bin/python:
+	@$(call create_venv,$(RAY_VENV))
+
+$(RAY_VENV)/.dev: pyproject.toml Makefile | $(RAY_VENV)/bin/python
+	@echo 'Installing into $(RAY_VENV): Ray.'
+	@$(call install,$(RAY_VENV)) -e '.[ray,serve,cli]' --group test
 	@touch $@
 
 # Other libraries, each in an environment of its own, because their requirements can conflict with ours.

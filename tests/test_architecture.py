@@ -76,6 +76,8 @@ EXTRAS_WITHOUT_A_ROOM = (
     'redis',
     'otel',
     'mcp',
+    'parquet',
+    'ray',
     'testing',
     'sentence-transformers',
     *FRAMEWORKS,

@@ -1,7 +1,8 @@
 """Many prompts: a request for each of many rows, with bounded concurrency, and results that survive a crash.
 
 Reading order: `map_requests`, `requests` (rows become requests), `concurrent` (many at a time), `results`, `checkpoint`
-(with `journal` and `job_file`: files of results), `engine` (where requests are sent from).
+(with `journal` and `job_file`: files of results), `engine` and `ray` (where requests are sent from). The jobs of the
+command line have `input_file` and `results_file` (with `files`, `columns` and `tables`), `batch_job` and `model_recipe`.
 """
 
 from __future__ import annotations

@@ -15,13 +15,12 @@ from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..models import Model
 from ..models.description import encode_description
-from ..settings import TRANSPORT_SETTINGS
 from .job_file import JobFile
 from .journal import Journal
 from .requests import RowRequests, name_row
 from .results import MapResult, RowError
 
-__all__ = ('Checkpoint', 'describe_job')
+__all__ = ('Checkpoint',)
 
 
 class Checkpoint:
@@ -30,7 +29,7 @@ class Checkpoint:
     def __init__(self, path: Path, model: Model | str, requests: RowRequests, *, retry_failed: bool) -> None:
         self._output = _make_output_adapter(requests.output_type)
         self._responses = TypeAdapter(list[ModelResponse])
-        self._job = JobFile(path, describe_job(model, requests, self._output))
+        self._job = JobFile(path, requests.describe(model if isinstance(model, str) else model.model_id))
         self._journal = Journal(path)
         self._retry_failed = retry_failed
 
@@ -79,23 +78,6 @@ class Checkpoint:
             'responses': self._responses.dump_python([*result.responses], mode='json'),
         }
         self._journal.add(result.index, record)
-
-
-def describe_job(model: Model | str, requests: RowRequests, output: TypeAdapter[Any] | None) -> dict[str, Any]:
-    """Return the options that decide about the results. Settings about sending, which may hold keys, are not in it."""
-    settings = {
-        name: value
-        for name, value in (requests.settings or {}).items()
-        if name == 'extra_body' or name not in TRANSPORT_SETTINGS
-    }
-    return {
-        'model': model if isinstance(model, str) else model.model_id,
-        'prompt': requests.template.text,
-        'instructions': requests.instructions,
-        'settings': settings,
-        'output_type': None if requests.output_type is str or output is None else output.json_schema(),
-        'attachments': requests.attachments,
-    }
 
 
 def hash_row(row: object) -> str:

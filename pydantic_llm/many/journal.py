@@ -60,7 +60,7 @@ class Journal:
     def add(self, index: int, fields: Mapping[str, Any]) -> None:
         """Write the line of a row. `OSError` is raised if it cannot be written, and then nothing more is."""
         assert self._file is not None, 'open() was called'
-        line = to_json({ROW: index, **fields}, fallback=str, inf_nan_mode='null') + b'\n'
+        line = to_json({ROW: index, **fields}, fallback=str, inf_nan_mode='null', bytes_mode='base64') + b'\n'
         rest = memoryview(line)
         while rest:
             rest = rest[os.write(self._file, rest) :]

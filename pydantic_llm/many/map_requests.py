@@ -202,6 +202,10 @@ def choose_engine(engine: object) -> Engine:
     """Return the engine with this name, or the engine itself. Raises `UserError` for another value."""
     if engine is None:
         return LocalEngine()
+    if engine == 'ray':
+        from .ray import RayEngine
+
+        return RayEngine()
     if not isinstance(engine, Engine):
         raise_wrong_type('engine', "'ray' or a RayEngine", engine)
     return engine

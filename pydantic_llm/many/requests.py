@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from .._type_checks import check_messages, check_settings_type, check_type, raise_wrong_type
 from ..agent import Agent, capture_run_messages
+from ..agent.build_output_reader import build_output_reader
 from ..exceptions import LLMError, UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse, UserContent, UserPromptPart
 from ..models import Model
-from ..settings import ModelSettings
+from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from .attachments import is_url, read_attachment
 from .results import MapResult, RowError, is_hopeless
 from .template import MissingField, PromptTemplate
@@ -70,6 +71,23 @@ class RowRequests:
         messages = cast('Sequence[ModelMessage]', row)
         check_messages(messages, parameter=name)
         return self._add_instructions_to_last(messages)
+
+    def describe(self, model_name: str) -> dict[str, Any]:
+        """Return the options that decide about the results. Settings about sending, which may hold keys, are not."""
+        settings = {
+            name: value
+            for name, value in (self.settings or {}).items()
+            if name == 'extra_body' or name not in TRANSPORT_SETTINGS
+        }
+        forms = build_output_reader(self.output_type).forms
+        return {
+            'model': model_name,
+            'prompt': self.template.text,
+            'instructions': self.instructions,
+            'settings': settings,
+            'output': [form.shape.json_schema for form in forms] or None,
+            'attachments': self.attachments,
+        }
 
     def check_row(self, row: Mapping[str, object], name: str) -> None:
         """Raise `UserError`, which names the row, if a field is missing or a file does not exist."""

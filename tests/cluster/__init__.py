@@ -1,0 +1,1 @@
+"""Many prompts over a Ray cluster on this machine: `make test-ray`."""
