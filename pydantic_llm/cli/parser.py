@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
+from .map_options import add_map_options
 from .options import add_options
 
 __all__ = ('COMMANDS', 'KEY_VARIABLE', 'build_parser')
@@ -208,6 +209,7 @@ def _parse_port(text: str) -> int:
 COMMANDS: dict[str, tuple[Callable[[ArgumentParser], None], str]] = {
     'ask': (_add_ask_options, 'ask one question'),
     'chat': (_add_chat_options, 'have a conversation'),
+    'map': (add_map_options, 'send a prompt for each row of a file'),
     'models': (_add_models_options, 'list vendors, or the models of one; set the default model'),
     'keys': (_add_keys_options, 'store the keys of vendors'),
     'logs': (_add_logs_options, 'show, search and switch the log of questions and responses'),

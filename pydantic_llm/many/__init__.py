@@ -2,7 +2,7 @@
 
 Reading order: `map_requests`, `requests` (rows become requests), `concurrent` (many at a time), `results`, `checkpoint`
 (with `journal` and `job_file`: files of results), `engine` and `ray` (where requests are sent from). The jobs of the
-command line have `input_file` and `results_file` (with `files`, `columns` and `tables`), `batch_job` and `model_recipe`.
+command line have `input_file` and `results_file` (with `files`, `columns` and `tables`), `batch_job` with `structured`.
 """
 
 from __future__ import annotations

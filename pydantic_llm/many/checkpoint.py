@@ -42,12 +42,12 @@ class Checkpoint:
             for _ in self._journal.open():
                 pass
         except BaseException:
-            self._job.close()
+            self.close()
             raise
 
     def close(self) -> None:
         self._journal.close()
-        self._job.close()
+        self._job.close(delete=not self._journal.path.exists())
 
     def find(self, index: int, row: object) -> MapResult[Any] | None:
         """Return the stored result of a row, or `None`. Raises `UserError` if it is that of another row."""

@@ -52,7 +52,7 @@ class InputFile:
         kinds: dict[str, Kind] = {}
         count = 0
         with closing(_Ids(id_column)) as ids:
-            for name, row in self._read():
+            for name, row in self._iter_rows():
                 requests.check_row(row, name)
                 ids.add(name, row, is_first=not count)
                 for column, value in row.items():
@@ -68,7 +68,7 @@ class InputFile:
 
     def read_missing(self, is_done: Callable[[int], bool]) -> Iterator[tuple[int, str, dict[str, Any]]]:
         """Yield the rows that are not done: their positions, names and fields."""
-        for index, (name, row) in enumerate(self._read()):
+        for index, (name, row) in enumerate(self._iter_rows()):
             if not is_done(index):
                 yield index, name, row
 
@@ -77,7 +77,7 @@ class InputFile:
         for index, _, row in self.read_missing(is_done):
             yield index, row
 
-    def _read(self) -> Iterator[NamedRow]:
+    def _iter_rows(self) -> Iterator[NamedRow]:
         return islice(read_rows(self.path), self.limit)
 
 

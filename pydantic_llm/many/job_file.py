@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -57,7 +58,7 @@ class JobFile:
             file.truncate(0)
             self.add(self._options)
         except BaseException:
-            self.close(delete=not file.seek(0, 2))
+            self.close(delete=not file.seek(0, SEEK_END))
             raise
         return False
 
@@ -70,9 +71,9 @@ class JobFile:
             self.events.append(dict(event))
 
     def close(self, *, delete: bool = False) -> None:
-        """Close the file, so that another process can open it."""
+        """Close the file, so that another process can open it; or delete it, if nothing depends on it."""
         if self._file is not None:
-            if delete:
+            if delete and not self.events:
                 self.path.unlink(missing_ok=True)
             self._file.close()
             self._file = None

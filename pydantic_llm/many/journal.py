@@ -94,11 +94,14 @@ class Journal:
                 replace_file(self.path, (line for line in lines if not is_unwanted(_parse_line(line, str(self.path)))))
 
     def close(self) -> None:
-        """Close the file, whose content is on disk then."""
+        """Close the file, whose content is on disk then. An empty file is deleted."""
         if self._file is not None:
             os.fsync(self._file)
+            is_empty = not os.fstat(self._file).st_size
             os.close(self._file)
             self._file = None
+            if is_empty:
+                self.path.unlink(missing_ok=True)
 
     def _note(self, index: int, length: int) -> None:
         if index >= len(self._offsets):

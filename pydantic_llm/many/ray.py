@@ -91,7 +91,7 @@ class _Pool:
     async def start(self) -> None:
         """Wait until every worker has built its model. Raises the errors of that."""
         for worker in self._workers:
-            await self._read(worker.prepare.remote())
+            await self._fetch(worker.prepare.remote())
 
     def stop(self) -> None:
         """End the processes of the workers."""
@@ -108,7 +108,7 @@ class _Pool:
             worker = self._workers[number]
             self._under_way[number] += 1
             try:
-                return await self._read(worker.run.remote(index, row))
+                return await self._fetch(worker.run.remote(index, row))
             except self._ray.exceptions.RayActorError as error:
                 if self._workers[number] is worker:
                     self._workers[number] = self._make_worker(self._places[number])
@@ -125,7 +125,7 @@ class _Pool:
             options = {**options, 'num_cpus': 1, 'scheduling_strategy': where}
         return self._ray.remote(_Worker).options(**options).remote(*self._recipe)
 
-    async def _read(self, reference: Any) -> Any:
+    async def _fetch(self, reference: Any) -> Any:
         """Return the value of a reference. Raises the error of the worker as it was raised there."""
         try:
             return await reference

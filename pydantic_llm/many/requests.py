@@ -111,7 +111,8 @@ class RowRequests:
         try:
             return self.template.render(row)
         except MissingField as error:
-            raise UserError(f'{name}: {error}') from None
+            hint = '; give a template: prompt=' if self.template.text == DEFAULT_PROMPT else ''
+            raise UserError(f'{name}: {error}{hint}') from None
 
     def _list_attachments(self, row: Mapping[str, object], name: str) -> list[str]:
         """Return the paths and URLs in the field of attachments: a text, a list of texts, or nothing."""

@@ -95,4 +95,4 @@ class ResultsFile:
 
     def close(self) -> None:
         self._journal.close()
-        self.job.close()
+        self.job.close(delete=not self._journal.path.exists())

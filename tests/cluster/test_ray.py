@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pydantic_llm.cli.map_models import ModelRecipe
 from pydantic_llm.exceptions import AuthenticationError, UserError
 from pydantic_llm.many import map_requests
-from pydantic_llm.many.model_recipe import ModelRecipe
 from pydantic_llm.many.ray import RayEngine
 from pydantic_llm.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_llm.models import Model

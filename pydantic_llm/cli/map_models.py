@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..models import Model, infer_model
+from ..models import Model
+from .choice import build_model
 
 __all__ = ('ModelRecipe', 'VLLMRecipe')
 
@@ -21,7 +22,7 @@ class ModelRecipe:
     tokens_per_minute: float | None = None
 
     def __call__(self) -> Model:
-        models = [self._build(name) for name in self.names]
+        models = [build_model(name, self.base_url) for name in self.names]
         if len(models) == 1:
             model = models[0]
         else:
@@ -35,9 +36,6 @@ class ModelRecipe:
         return RateLimitedModel(
             model, requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute
         )
-
-    def _build(self, name: str) -> Model:
-        return infer_model(name)
 
 
 @dataclass(frozen=True, kw_only=True)
