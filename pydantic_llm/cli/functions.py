@@ -59,6 +59,7 @@ def make_toolsets(tools: Sequence[str], servers: Sequence[str], *, approve: bool
         return []
     from ..tools.tool import Tool
     from ..toolsets import AbstractToolset, FunctionToolset
+    from .called_tools import CalledToolset
 
     functions: list[Any] = []
     toolsets: list[Any] = []
@@ -72,11 +73,7 @@ def make_toolsets(tools: Sequence[str], servers: Sequence[str], *, approve: bool
         toolsets.append(FunctionToolset(functions))
     for server in servers:
         toolsets += _connect(server)
-    if approve:
-        from .approval import AskingToolset
-
-        return [AskingToolset(toolset) for toolset in toolsets]
-    return toolsets
+    return [CalledToolset(toolset, approve=approve) for toolset in toolsets]
 
 
 def _connect(server: str) -> list[Any]:

@@ -19,6 +19,7 @@ from ..messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    ToolReturnPart,
 )
 from .notes import print_note
 from .screen import Screen, open_screen
@@ -49,6 +50,8 @@ class Shown:
                 self._print_note(f'Calling {_describe_call(call)}')
             case FunctionToolResultEvent(result=RetryPromptPart() as result):
                 self._print_note(f'{result.tool_name} failed: {_shorten(result.model_response())}')
+            case FunctionToolResultEvent(result=ToolReturnPart(outcome='failed') as result):
+                self._print_note(f'{result.tool_name} failed: {_shorten(str(result.content))}')
             case FunctionToolResultEvent(result=result) if self._verbose:
                 self._print_note(f'{result.tool_name} returned {_shorten(str(result.content))}')
             case _ if not self._is_quiet:

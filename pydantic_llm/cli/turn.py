@@ -38,6 +38,7 @@ class Turn:
         self._started = perf_counter()
         self._stream: StreamedResponse | None = None
         self._request = ModelRequest([UserPromptPart(content)], instructions=session.system)
+        self._first_new = len(session.messages)
         self._captured: list[ModelMessage] | None = None
         self._messages: list[ModelMessage] | None = None
         self.output: Any = None
@@ -51,7 +52,7 @@ class Turn:
         if self._messages is not None:
             return self._messages
         if self._captured is not None:
-            return self._captured[len(self._session.messages) :]
+            return self._captured[self._first_new :]
         return [] if self._stream is None else [self._request, self._stream.get()]
 
     @property

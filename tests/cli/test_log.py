@@ -1,0 +1,166 @@
+"""The log of the command line, and conversations that are continued from it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from pydantic_llm.cli.log import Entry, Log, encode_messages
+from pydantic_llm.messages import (
+    BinaryContent,
+    ImageUrl,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_llm.usage import RequestUsage
+
+from .conftest import Cli, Scripted
+
+
+def test_a_question_is_logged_in_a_private_file(cli: Cli, home: Path) -> None:
+    cli('-m', 'test', 'Why is the sky blue?')
+    assert [stat.S_IMODE((home / name).stat().st_mode) for name in ('.', 'logs.db')] == [0o700, 0o600]
+    run = cli('logs')
+    assert run.out.split() == ['1', *run.out.split()[1:3], 'test', 'Why', 'is', 'the', 'sky', 'blue?']
+    assert cli('logs', 'path').out == f'{home / "logs.db"}\n'
+
+
+def test_a_logged_question_is_shown_whole(cli: Cli, scripted: Scripted) -> None:
+    scripted.responses = ['Blue light:\n\n```\nscatters\n```\n']
+    cli('-m', 'scripted:a', '-s', 'Be brief.', 'Why?')
+    shown = cli('logs', 'show', '1').out
+    assert shown.endswith('System:\nBe brief.\n\nPrompt:\nWhy?\n\nResponse:\nBlue light:\n\n```\nscatters\n```\n\n')
+    assert cli('logs', 'show').out == shown
+    assert cli('logs', 'show', '-x').out == 'scatters\n'
+    assert json.loads(cli('logs', 'show', '--json').out)['messages'][0]['parts'][0]['content'] == 'Why?'
+    assert cli('logs', 'show', '7').err == 'pydantic-llm: The log has no number 7\n'
+
+
+def test_the_log_is_searched_for_all_words_without_regard_to_case(cli: Cli, scripted: Scripted) -> None:
+    scripted.responses = ['Eins', 'Zwei', 'Äpfel']
+    for prompt in ('First APPLE', 'second', 'third apple'):
+        cli('-m', 'scripted:a', prompt)
+    assert [row['id'] for row in json.loads(cli('logs', 'search', 'apple', '--json').out)] == [1, 3]
+    assert [row['id'] for row in json.loads(cli('logs', 'search', 'äpfel', 'THIRD', '--json').out)] == [3]
+    assert [row['id'] for row in json.loads(cli('logs', 'list', '--json', '-n', '1').out)] == [3]
+    assert json.loads(cli('logs', 'list', '--json', '-m', 'other').out) == []
+    assert cli('logs', 'search', '100%', "'").err == 'Nothing in the log matches.\n'
+
+
+def test_each_line_of_the_list_fits_in_80_columns(cli: Cli, scripted: Scripted) -> None:
+    cli('-m', 'scripted:a-model-with-quite-a-long-name', 'Why?\n\n' * 40)
+    [line] = cli('logs').out.splitlines()
+    assert len(line) == 80
+    assert line.endswith('...')
+
+
+@pytest.mark.parametrize('way', ['option', 'variable', 'switch'])
+def test_the_log_can_be_switched_off(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    arguments = ['-m', 'test', 'hi']
+    if way == 'option':
+        arguments.append('--no-log')
+    elif way == 'variable':
+        monkeypatch.setenv('PYDANTIC_LLM_LOG', '0')
+    else:
+        assert cli('logs', 'off').out.startswith('The log is off')
+    assert cli(*arguments).code == 0
+    assert not (home / 'logs.db').exists()
+    if way == 'switch':
+        assert cli('logs').err == 'The log is empty, and switched off.\n'
+        monkeypatch.setenv('PYDANTIC_LLM_LOG', '1')
+        assert cli('logs', 'status').out.startswith('The log is on')
+
+
+def test_a_log_that_cannot_be_written_is_a_note(cli: Cli, home: Path) -> None:
+    home.mkdir()
+    (home / 'logs.db').write_bytes(b'no database, but a text of some length' * 40)
+    run = cli('-m', 'test', 'hi')
+    assert (run.code, run.out) == (0, 'success (no tool calls)\n')
+    assert 'this was not written to the log' in run.err
+
+
+def test_a_log_of_a_newer_version_is_left_alone(cli: Cli, home: Path) -> None:
+    home.mkdir()
+    with sqlite3.connect(home / 'logs.db') as database:
+        database.execute('pragma user_version = 99')
+    database.close()
+    assert 'newer version' in cli('-m', 'test', 'hi').err
+    assert 'newer version' in cli('logs').err
+
+
+def test_no_key_is_in_the_log(cli: Cli, home: Path, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('OPENAI_API_KEY', 'sk-0123456789')
+    scripted.responses = ['You sent sk-0123456789.']
+    headers = '{"x-other": "sk-abcdefghij"}'
+    cli('-m', 'scripted:a', 'My key is sk-0123456789', '-o', f'extra_headers={headers}')
+    data = (home / 'logs.db').read_bytes()
+    assert b'My key is [key]' in data
+    assert b'sk-0123456789' not in data
+    assert b'sk-abcdefghij' not in data
+
+
+# ----------------------------------------------------------------------------------------------- continued from the log
+
+
+def texts(script: Scripted) -> list[str]:
+    """Return the texts of the last request, in order."""
+    return [str(getattr(part, 'content', '')) for message in script.last_request for part in message.parts]
+
+
+def test_the_last_conversation_is_continued_with_its_model_and_its_instructions(cli: Cli, scripted: Scripted) -> None:
+    scripted.responses = ['One', 'Two', 'Three']
+    cli('-m', 'scripted:a', '-s', 'Count.', 'First')
+    assert cli('-c', 'Second').out == 'Two\n'
+    assert texts(scripted) == ['First', 'One', 'Second']
+    assert scripted.requests[-1][1].instructions == 'Count.'
+    cli('-c', '-s', 'Stop.', 'Third')
+    assert texts(scripted) == ['First', 'One', 'Second', 'Two', 'Third']
+    assert scripted.requests[-1][1].instructions == 'Stop.'
+    rows = json.loads(cli('logs', 'list', '--json').out)
+    assert [(row['id'], row['conversation']) for row in rows] == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_an_older_conversation_is_continued_by_a_number_of_it(cli: Cli, scripted: Scripted) -> None:
+    scripted.responses = ['One', 'Two', 'Three', 'Four']
+    cli('-m', 'scripted:a', 'First')
+    cli('-c', 'Second')
+    cli('-m', 'scripted:a', 'Another')
+    cli('--cid', '2', 'Third')
+    assert texts(scripted) == ['First', 'One', 'Second', 'Two', 'Third']
+
+
+def test_a_conversation_that_does_not_exist_is_an_error(cli: Cli) -> None:
+    assert cli('-c', 'hi').err == 'pydantic-llm: The log has no conversation: `pydantic-llm logs list` lists them\n'
+    assert 'no conversation 5' in cli('--cid', '5', 'hi').err
+
+
+def test_files_and_tool_calls_survive_the_log(tmp_path: Path) -> None:
+    """The log encodes messages without the schema that reads them."""
+    messages = [
+        ModelRequest(
+            [UserPromptPart(['Look', BinaryContent(b'\xff\x00', media_type='image/png'), ImageUrl('https://a/b.png')])]
+        ),
+        ModelResponse(
+            [ThinkingPart('Hm', signature='s'), TextPart('Yes'), ToolCallPart('f', {'a': [1]}, 'id')],
+            usage=RequestUsage(input_tokens=3),
+            model_name='m',
+            finish_reason='stop',
+        ),
+        ModelRequest([ToolReturnPart('f', {'b': 2}, 'id')], instructions='Be brief.'),
+    ]
+    general = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages))
+    assert ModelMessagesTypeAdapter.validate_json(encode_messages(messages)) == general == messages
+    log = Log(tmp_path / 'logs.db')
+    assert log.add(Entry('m', 'https://user:secret@host/v1', None, messages[:2], 'Yes', 0.1), None) == 1
+    old = log.read_conversation(None)
+    assert (old.messages, old.base_url) == (messages[:2], 'https://host/v1')
