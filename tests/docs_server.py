@@ -95,12 +95,28 @@ SCRIPT: dict[str, list[Parts]] = {
         ]
     ],
     'Is the sky blue? Answer yes or no.': [text('yes')],
+    'Write a function that adds two numbers.': [text('```python\ndef add(a, b):\n    return a + b\n```')],
     'Which moon is the largest?': [[TextPart('Ganymede.', provider_name='cohere', provider_details=CITED)]],
     'And in Lisbon?': [LISBON, tool_calls(final_result='{"coat": false, "reason": "It is 24.5 °C in Lisbon."}')],
 }
 """The responses by prompt: the first one, the one after its tools have run, and so on."""
 
-FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n'}
+WEATHER = b'''
+from pydantic import BaseModel
+
+
+class Moon(BaseModel):
+    name: str
+    radius_km: float
+
+
+def temperature(city: str) -> float:
+    """Return the temperature in degrees Celsius."""
+    return -3.0
+'''
+"""The file with tools of the page on the command line."""
+
+FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n', 'weather.py': WEATHER}
 """The files in the folder of the snippets."""
 
 MODELS = (

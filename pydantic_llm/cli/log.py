@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ MIN_KEY_LENGTH = 8
 
 KEY_SUFFIXES = ('_KEY', '_TOKEN', '_SECRET', '_PAT', '_PASSWORD', '_TOKEN_BEDROCK')
 """The ends of the names of environment variables whose values are not written."""
+
+NOT_STORED = {
+    field.name for kind in (ModelRequest, ModelResponse) for field in fields(kind) if 'exclude' in field.metadata
+}
+"""The fields of messages that are never in their JSON, such as the headers of a response."""
 
 WAIT_SECONDS = 5
 """The time to wait for another process that writes."""
@@ -139,7 +144,12 @@ class Log:
             raise UserError(f'{missing}: `pydantic-llm logs list` lists them')
         number = rows[0]['conversation']
         exchanges = self.select('conversation = ?', [number], limit=0)[::-1]
-        messages = [message for row in exchanges for message in ModelMessagesTypeAdapter.validate_json(row['messages'])]
+        try:
+            messages = [
+                message for row in exchanges for message in ModelMessagesTypeAdapter.validate_json(row['messages'])
+            ]
+        except ValueError as error:
+            raise UserError(f'The conversation {number} of the log cannot be read: {error}') from None
         last = exchanges[-1]
         return OldConversation(number, last['model'], last['base_url'], last['system'], messages)
 
@@ -207,7 +217,7 @@ def _hide_password(url: str) -> str:
 
 def encode_messages(messages: Sequence[ModelMessage]) -> bytes:
     """Return messages as the JSON that `ModelMessagesTypeAdapter` reads, without building its schema, which is slow."""
-    return to_json([*messages], bytes_mode='base64', serialize_unknown=True)
+    return to_json([*messages], bytes_mode='base64', exclude={'__all__': NOT_STORED}, serialize_unknown=True)
 
 
 def describe_prompt(messages: Sequence[ModelMessage]) -> str:

@@ -22,6 +22,8 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_llm.models.test import TestModel
+from pydantic_llm.serve import LocalServer, create_app
 from pydantic_llm.usage import RequestUsage
 
 from .conftest import Cli, Scripted
@@ -130,6 +132,19 @@ def test_the_last_conversation_is_continued_with_its_model_and_its_instructions(
     assert [(row['id'], row['conversation']) for row in rows] == [(1, 1), (2, 1), (3, 1)]
 
 
+def test_a_conversation_with_a_real_client_is_continued(cli: Cli) -> None:
+    with LocalServer(create_app(TestModel())) as url:
+        for provider, address in (('openai', f'{url}/v1'), ('anthropic', url)):
+            for arguments in (['-m', f'{provider}:a', '--base-url', address], ['-c']):
+                run = cli('hi', *arguments)
+                assert (run.code, run.out, run.err) == (0, 'success (no tool calls)\n', '')
+    rows = json.loads(cli('logs', 'list', '--json').out)
+    assert [(row['conversation'], row['base_url']) for row in rows] == [
+        *[(1, f'{url}/v1')] * 2,
+        *[(3, url)] * 2,
+    ]
+
+
 def test_an_older_conversation_is_continued_by_a_number_of_it(cli: Cli, scripted: Scripted) -> None:
     scripted.responses = ['One', 'Two', 'Three', 'Four']
     cli('-m', 'scripted:a', 'First')
@@ -155,11 +170,14 @@ def test_files_and_tool_calls_survive_the_log(tmp_path: Path) -> None:
             usage=RequestUsage(input_tokens=3),
             model_name='m',
             finish_reason='stop',
+            headers={'x-secret': 'a'},
+            request_id='req_1',
         ),
         ModelRequest([ToolReturnPart('f', {'b': 2}, 'id')], instructions='Be brief.'),
     ]
     general = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages))
     assert ModelMessagesTypeAdapter.validate_json(encode_messages(messages)) == general == messages
+    assert b'x-secret' not in encode_messages(messages)
     log = Log(tmp_path / 'logs.db')
     assert log.add(Entry('m', 'https://user:secret@host/v1', None, messages[:2], 'Yes', 0.1), None) == 1
     old = log.read_conversation(None)
