@@ -221,7 +221,7 @@ $(VLLM_VENV)/.dev: pyproject.toml Makefile | $(VLLM_VENV)/bin/python
 	@$(call install,$(VLLM_VENV)) --no-deps '$(VLLM)'
 	@$(VLLM_VENV)/bin/python -c "$(VLLM_NEEDS)" > $(VLLM_VENV)/requirements.txt
 	@$(call install,$(VLLM_VENV)) -r $(VLLM_VENV)/requirements.txt
-	@$(call install,$(VLLM_VENV)) -e . --group test
+	@$(call install,$(VLLM_VENV)) -e . peft --group test
 	@touch $@
 
 $(RAY_VENV)/bin/python:

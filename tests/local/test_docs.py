@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.local.adapters import save_adapter
 from tests.local.engines import Engine, on
 from tests.test_docs import ROOT, expected_outputs, script_of, snippets_of, without_trailing_spaces
 
@@ -25,6 +26,8 @@ def test_the_snippets_of_the_page_print_the_output_that_it_shows(
     folder = tmp_path / 'Qwen' / NAMES.get(name, 'Qwen3-0.6B')
     shutil.copytree(trained_path, folder)
     engine.prepare(folder)
+    if name in ('transformers', 'vllm'):
+        save_adapter(trained_path, tmp_path / 'acme' / 'sql-lora')
     script = script_of([snippet for snippet in snippets_of(page) if snippet.kind == 'python'])
     program, results = tmp_path / 'page.py', tmp_path / 'written.json'
     program.write_text(script, encoding='utf-8')

@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pydantic_llm.exceptions import ModelConnectionError, UserError
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.local.loading import find_context_length
 from tests.local import tiny
+from tests.local.adapters import save_adapter
 from tests.local.engines import Engine, ask, load_with_transformers, on
 
 
@@ -123,24 +123,11 @@ async def test_a_revision_holds_for_every_part_of_a_model(
     assert (await make('me/mine', **options).request(ask('Say hi.'))).text != second.text
 
 
-def save_adapter(base: Path, folder: Path) -> str:
-    """Save a random adapter of a model; return what `generate` gives with it."""
-    peft = pytest.importorskip('peft')
-    torch.manual_seed(3)
-    model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    lora = peft.LoraConfig(r=4, lora_alpha=64, target_modules=['q_proj', 'down_proj'], init_lora_weights=False)
-    with warnings.catch_warnings():  # peft calls what transformers has renamed
-        warnings.simplefilter('ignore', FutureWarning)
-        adapted = peft.get_peft_model(model, lora)
-    adapted.save_pretrained(folder)
-    return tiny.generate(adapted.eval(), transformers.AutoTokenizer.from_pretrained(base), 'hi', 12)
-
-
 @on('padded', 'paged')
 async def test_an_adapter_is_a_model_or_an_option_of_its_base(
     make: Callable[..., Any], engine: Engine, random_path: Path, tmp_path: Path
 ) -> None:
-    expected = save_adapter(random_path, tmp_path)
+    [expected] = save_adapter(random_path, tmp_path, 'hi')
     assert engine.expected(random_path, ['hi'], 12) != [expected]
     for model in (make(tmp_path, max_new_tokens=12), make(random_path, adapter=tmp_path, max_new_tokens=12)):
         responses = await asyncio.gather(*(model.request(ask(prompt)) for prompt in ('hi', 'Where is Oslo?')))

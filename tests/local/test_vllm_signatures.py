@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
+from pydantic_llm.exceptions import UserError
 from pydantic_llm.models.local import Job, Prompt
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.models.vllm.adapters import find_adapters, make_adapter_options, make_requests
 from pydantic_llm.models.vllm.constraints import encode_constraint
 from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
 from pydantic_llm.models.vllm.runner import FINISH_REASONS
@@ -75,7 +79,9 @@ def test_the_engine_options_are_fields_of_async_engine_args() -> None:
         'data_parallel_size': 1,
     }
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
-    options = make_engine_options(VLLMSource(name='x', model_kwargs={**VLLM_KWARGS, **spread}), known)
+    adapters = {'enable_lora': True, 'max_loras': 2, 'max_lora_rank': 8}
+    options = make_engine_options(VLLMSource(name='x', model_kwargs={**VLLM_KWARGS, **spread}), known, adapters)
+    assert options.keys() >= adapters.keys()
     assert options.keys() <= {*known}
 
 
@@ -87,10 +93,11 @@ def test_async_llm_has_the_parts_that_the_runner_uses() -> None:
     from vllm.v1.engine.exceptions import EngineDeadError
 
     generate = inspect.signature(AsyncLLM.generate)
-    generate.bind(None, {'prompt_token_ids': [1]}, object(), 'id')
+    generate.bind(None, {'prompt_token_ids': [1]}, object(), 'id', lora_request=object())
     assert [*generate.parameters][1:4] == ['prompt', 'sampling_params', 'request_id']
     assert inspect.isasyncgenfunction(AsyncLLM.generate)
     assert 'timeout' in inspect.signature(AsyncLLM.shutdown).parameters
+    assert [*inspect.signature(AsyncLLM.add_lora).parameters][1:] == ['lora_request']
     assert isinstance(AsyncLLM.errored, property)
     assert {*FINISH_REASONS, 'abort', 'error'} == {*FINISH_REASON_STRINGS}
     fields = {field.name for field in dataclasses.fields(CompletionOutput)}
@@ -99,6 +106,25 @@ def test_async_llm_has_the_parts_that_the_runner_uses() -> None:
     assert read <= inspect.signature(RequestOutput.__init__).parameters.keys()
     assert issubclass(VLLMClientError, Exception)
     assert not issubclass(EngineDeadError, VLLMClientError)
+
+
+def test_adapters_get_a_rank_that_vllm_takes_and_a_request_each(tmp_path: Path) -> None:
+    for name, config in (('low', {'r': 3}), ('high', {'r': 8, 'rank_pattern': {'q_proj': 17}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'adapter_config.json').write_text(json.dumps(config), encoding='utf-8')
+    from vllm.platforms import current_platform
+
+    spare = 1 if current_platform.is_cpu() else 0
+    folders = find_adapters({name: f'{tmp_path / name}' for name in ('low', 'high')})
+    assert make_adapter_options(folders) == {'enable_lora': True, 'max_loras': 2 + spare, 'max_lora_rank': 32}
+    requests = make_requests(folders)
+    assert [(name, one.lora_name, one.lora_int_id, one.lora_path) for name, one in requests.items()] == [
+        ('low', 'low', 1, f'{tmp_path / "low"}'),
+        ('high', 'high', 2, f'{tmp_path / "high"}'),
+    ]
+    assert find_adapters({}) == make_adapter_options({}) == make_requests({}) == {}
+    with pytest.raises(UserError, match=r"adapters\['sql'\] '/no/such' was not found: give a name on the hub"):
+        find_adapters({'sql': '/no/such'})
 
 
 def test_the_configuration_has_the_parts_that_loading_reads() -> None:

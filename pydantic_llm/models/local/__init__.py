@@ -3,6 +3,7 @@
 Terms:
 - engine: one loaded model that generates responses for many requests, in its own thread (`worker.WorkerEngine`);
 - lease: the use of an engine by one model object; the engine closes with its last lease;
+- adapter: small weights (LoRA) on top of those of the model, by a name; a request can name one;
 - job: one response to generate;
 - runner: the part of an engine that calls the library, step by step;
 - step: one call of the library, which generates at most one token for each job;
@@ -19,7 +20,8 @@ Read in this order, which is the way of a request:
 5. in the engine's thread, `token_decoder` decodes tokens to text, by `detokenize` and `streaming.stops`;
 6. in the caller's event loop, `stream` reads the job and `decode` makes message parts of its text, by
    `streaming.text_calls`.
-`loading`, `generation` and `options` are shared by the engines; `loop_turn` keeps the event loop responsive.
+`loading`, `adapters`, `generation` and `options` are shared by the engines; `loop_turn` keeps the event loop
+responsive.
 
 To add an engine, write a folder with
 
@@ -32,6 +34,7 @@ To add an engine, write a folder with
 
 from __future__ import annotations
 
+from .adapters import Adapters, decode_adapters
 from .engine import Counts, Job, Loaded, Prompt, Runner, Sampling, resume_prompt, wake
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
 from .leases import key_of
@@ -44,6 +47,7 @@ from .worker import WhenFull, WorkerEngine
 __all__ = (
     'CONSTRAINT_KINDS',
     'SHARED_SETTINGS',
+    'Adapters',
     'BatchingOptions',
     'Counts',
     'Engine',
@@ -59,6 +63,7 @@ __all__ = (
     'Tokenizer',
     'WhenFull',
     'WorkerEngine',
+    'decode_adapters',
     'key_of',
     'resume_prompt',
     'sampling_from',

@@ -104,6 +104,7 @@ class Job:
     __slots__ = (
         '_output_ready',
         '_texts',
+        'adapter',
         'cached_tokens',
         'constraint',
         'decoder',
@@ -131,6 +132,7 @@ class Job:
         constraint: Constraint | None = None,
         matcher: Any = None,
         streamed: bool = True,
+        adapter: str | None = None,
     ) -> None:
         self.prompt = prompt
         self.sampling = sampling
@@ -143,6 +145,8 @@ class Job:
         """The compiled constraint (a `Matcher`), for every other engine."""
         self.streamed = streamed
         """True if the caller is woken for each piece of text, and not only at the end."""
+        self.adapter = adapter
+        """The name of the adapter that generates the response; `None` for the model as it was loaded."""
         self.output_tokens = 0
         self.tokens: list[int] = []
         """The generated tokens, from which a new runner resumes; empty if the engine decodes them itself."""
@@ -151,7 +155,7 @@ class Job:
         self.finish_reason: str | None = None
         """The reason for the end: a key of `stream.FINISH_REASONS`, or the engine's own; `None` while it runs."""
         self.error: Exception | None = None
-        self.details: dict[str, Any] = {}
+        self.details: dict[str, Any] = {} if adapter is None else {'adapter': adapter}
         """Additions of the engine to `provider_details`."""
         self.is_detached = False
         self._texts: deque[str] = deque()

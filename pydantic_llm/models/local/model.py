@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Collection, Hashable, Sequence
+from collections.abc import AsyncGenerator, Collection, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from os import PathLike
 from typing import Any, ClassVar, Unpack
@@ -27,6 +27,7 @@ from ...wire.prepare import PreparedRequest, PreparingModel, RequestPreview
 from .. import ModelRequestParameters, StreamedResponse
 from ..description import RequestDescription
 from ..options import ModelOptions
+from .adapters import choose_adapter
 from .decode import ResponseDecoder
 from .describe import describe
 from .encode import EncodedRequest, RequestEncoder
@@ -69,6 +70,8 @@ class LocalModel(PreparingModel):
         self._model_name = given.model_name
         self._message_facts = self._describe_messages(given.roles, given.flatten)
         self._options = options
+        self.adapters: Mapping[str, str] = {}
+        """The name or folder of each adapter that a request can name."""
         self._lease: Lease | None = None
         self._lease_lock = threading.Lock()
         self._encoders: weakref.WeakKeyDictionary[Any, RequestEncoder] = weakref.WeakKeyDictionary()
@@ -108,6 +111,19 @@ class LocalModel(PreparingModel):
                 self._lease = lease = Lease(self.engine_key(), self.make_engine)
                 weakref.finalize(self, lease.abandon)
             return self._lease.engine
+
+    def prepare(
+        self,
+        messages: Sequence[ModelMessage],
+        settings: ModelSettings | None = None,
+        parameters: ModelRequestParameters | None = None,
+        *,
+        stream: bool = False,
+    ) -> PreparedRequest:
+        """Resolve a request. Raises `UserError` for what the model does not support."""
+        request = super().prepare(messages, settings, parameters, stream=stream)
+        choose_adapter(request.settings, self.settings_prefix, self.adapters)
+        return request
 
     def _own_profile(self) -> ModelProfile:
         return local_profile(self.model_name)
@@ -290,4 +306,5 @@ class LocalModel(PreparingModel):
             constraint=constraint,
             matcher=matcher,
             streamed=request.stream,
+            adapter=choose_adapter(request.settings, self.settings_prefix, self.adapters),
         )

@@ -10,9 +10,9 @@ Rows with different keys (`BatchRunner._key_of`) share no forward pass: each key
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..local import Job
 from ..local.prefix_cache import PrefixCache
@@ -26,11 +26,21 @@ __all__ = ('BatchRunner',)
 Tensor = Any
 
 
+class _Key(NamedTuple):
+    """What all rows of a forward pass must have in common."""
+
+    adapter: str | None
+    is_long: bool
+    """True if the rows have the rotary frequencies of long rows (see `rope`)."""
+    row: Row | None
+    """The only row that can have this key; `None` for a key of many."""
+
+
 @dataclass(slots=True, eq=False)
 class _Batch:
     """Rows that share each forward pass."""
 
-    key: Hashable
+    key: _Key
     rows: list[Row]
     cache: Any
     mask: Tensor
@@ -88,17 +98,18 @@ class BatchRunner:
             self._keep_rows(lambda row: not row.job.done)
         return changed
 
-    def _key_of(self, row: Row) -> Hashable:
+    def _key_of(self, row: Row) -> _Key:
         """Return the key of the batch that a row belongs to, which changes when the row gets too long for the batch."""
         rope = self._forward.rope
         is_long = rope.is_long(row.length)
-        return is_long, row if is_long and not rope.long_rows_share else None
+        return _Key(row.job.adapter, is_long, row if is_long and not rope.long_rows_share else None)
 
     # reading prompts
 
     def _read_prompts(self) -> list[Job]:
         if self._partial is None and self._waiting:
             group = self._pop_group()
+            self._forward.use_adapter(group[0].job.adapter)
             past, width = self._prefixes.restore(group)
             if len(group) > 1 or not self._needs_pieces(group[0], width):
                 return self._begin_responses(group, *self._forward.read_prompts([row.prompt for row in group], past))
@@ -137,6 +148,7 @@ class BatchRunner:
 
     def _read_piece(self, partial: _PartialPrompt) -> list[Job]:
         """Read the next piece of a long prompt. After the last piece, begin the response."""
+        self._forward.use_adapter(partial.row.job.adapter)
         tokens = partial.row.prompt.tokens
         piece = tokens[partial.tokens_read : partial.tokens_read + self._prefill_tokens]
         logits = self._forward.read_piece(piece, partial.cache, partial.tokens_read)
@@ -179,6 +191,7 @@ class BatchRunner:
 
     def _generate_tokens(self, batch: _Batch) -> list[Job]:
         forward = self._forward
+        forward.use_adapter(batch.key.adapter)
         batch.mask = forward.extend_mask(batch.mask)
         logits = forward.next_logits(
             batch.tokens, batch.positions, batch.cache, batch.mask if batch.padded else None, batch.deltas

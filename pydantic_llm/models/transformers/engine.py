@@ -13,6 +13,7 @@ from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
 from ..local.failures import attempt
 from ..local.prefix_cache import PrefixCache
 from ..local.probes import find_problem, generate_probes
+from .adapters import ActiveAdapter
 from .batch import BatchRunner
 from .forward import Forward
 from .library import import_torch
@@ -62,6 +63,8 @@ class TransformersEngine(WorkerEngine):
         self._source = source
         self._options = options
         self._model: Any = None
+        self._adapters: ActiveAdapter | None = None
+        """The adapters that requests can name; `None` for a model without them."""
         self._has_pages: bool | None = None
         """Whether the library's pages run the model; `None` if that is unknown."""
         self._limits: Limits | None = None
@@ -74,12 +77,13 @@ class TransformersEngine(WorkerEngine):
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
+        self._adapters = ActiveAdapter(self._model, self._source.adapters) if self._source.adapters else None
         self._has_pages = self._limits = self._prefix_cache = None
         self._tested_prefixes = False
         return loaded
 
     def unload_model(self) -> None:
-        self._model = self._prefix_cache = None
+        self._model = self._adapters = self._prefix_cache = None
 
     def free_memory(self) -> None:
         gc.collect()
@@ -94,14 +98,17 @@ class TransformersEngine(WorkerEngine):
         self.batching = 'paged' if wants_pages and self._can_page(loaded) else 'padded'
         if self.batching == 'paged':
             return self._make_paged_runner()
-        if self._limits is None and not Forward(self._model).can_merge:
+        if self._limits is None and not self._make_forward().can_merge:
             self._limits = self._test_limits(loaded)
         return self._make_padded_runner(self._limits, self._open_prefix_cache(loaded))
 
     def _make_padded_runner(self, limits: Limits | None = None, prefix_cache: PrefixCache | None = None) -> Runner:
         slots, prefill_tokens = limits or (self._options.max_batch_size, self._options.prefill_tokens)
-        forward = Forward(self._model)
+        forward = self._make_forward()
         return BatchRunner(forward, slots=slots, prefill_tokens=prefill_tokens, prefix_cache=prefix_cache)
+
+    def _make_forward(self) -> Forward:
+        return Forward(self._model, self._adapters)
 
     def _open_prefix_cache(self, loaded: Loaded) -> PrefixCache | None:
         """Return the prefix cache, empty, as its blocks may be at fault if a runner failed; `None` if there is none."""
@@ -118,7 +125,7 @@ class TransformersEngine(WorkerEngine):
         """Return whether prompts can begin with blocks of others. This is tested once, and logged if they cannot."""
         if (loaded.context_length or PREFIX_TEST_TOKENS) < PREFIX_TEST_TOKENS:
             return False
-        forward = Forward(self._model)
+        forward = self._make_forward()
         is_right, _ = attempt(lambda: shares_prefixes(forward, loaded.vocabulary_size or 1))
         if not is_right:
             logger.info('%s reads each prompt whole: its cache cannot be shared by tokens', self.model_name)
@@ -134,7 +141,7 @@ class TransformersEngine(WorkerEngine):
         state in buffers of the model, which the next response overwrites (transformers 5.24).
         """
         slots, piece, size = self._options.max_batch_size, self._options.prefill_tokens, loaded.vocabulary_size or 1
-        forward = Forward(self._model)
+        forward = self._make_forward()
         is_right, _ = attempt(lambda: reads_pieces(forward, size))
         if not is_right:
             logger.info('%s reads each prompt in one pass: in pieces, it gives other logits', self.model_name)
@@ -157,7 +164,8 @@ class TransformersEngine(WorkerEngine):
         if self._has_pages is None:
             from .paged import reason_not_paged
 
-            reason = reason_not_paged(self._model) or self._test_pages(loaded)
+            named = 'requests can name adapters, of which the pages run one' if self._adapters else None
+            reason = named or reason_not_paged(self._model) or self._test_pages(loaded)
             self._has_pages = reason is None
             if reason is not None:
                 logger.warning("%s runs with batching='padded', and not 'paged': %s", self.model_name, reason)

@@ -13,6 +13,7 @@ from copy import copy
 from typing import Any
 
 from ..local import Prompt
+from .adapters import ActiveAdapter
 from .library import import_torch, import_transformers
 from .rope import RopeLengths
 
@@ -39,7 +40,8 @@ class Forward:
     before each of its tokens; such responses cannot share a batch.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, adapters: ActiveAdapter | None = None) -> None:
+        self._adapters = adapters
         self._torch = import_torch()
         self._cache_class: Any = import_transformers().DynamicCache
         self._layer_class: Any = import_transformers().DynamicLayer
@@ -73,6 +75,11 @@ class Forward:
         """Return the context in which all other methods are called."""
         context: AbstractContextManager[Any] = self._torch.inference_mode()
         return context
+
+    def use_adapter(self, name: str | None) -> None:
+        """Make the next forward passes use an adapter; `None`: the model as it was loaded."""
+        if self._adapters is not None:
+            self._adapters.activate(name)
 
     def new_cache(self) -> Any:
         if self._has_state:

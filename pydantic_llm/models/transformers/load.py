@@ -21,6 +21,7 @@ from ..local.loading import (
     open_image,
     translate_errors,
 )
+from .adapters import load_adapter, make_peft_names
 from .library import import_torch, import_transformers
 from .parts import Parts, TransformersSource, find_parts
 from .processors import TransformersSampling, list_supported
@@ -61,7 +62,9 @@ def _load_weights(transformers: Any, source: TransformersSource, parts: Parts) -
         options['device_map'] = device
     model = auto_class.from_pretrained(parts.base.name, **options)
     if parts.adapter is not None:
-        model.load_adapter(parts.adapter.name, adapter_kwargs=dict(parts.adapter.options))
+        load_adapter(model, parts.adapter)
+    for place, name in zip(parts.adapters.values(), make_peft_names(parts.adapters).values(), strict=True):
+        load_adapter(model, place, name)
     # Quantized weights are on their device already (`update_device_map` in transformers/quantizers, 5.24).
     if not is_spread and not getattr(model, 'is_quantized', False):
         model = model.to(device or _best_device())

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from ...exceptions import UserError
 from ...settings import ModelSettings
-from ..local import LocalModel, LocalOptions, WhenFull, key_of
+from ..local import Adapters, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from .engine import Batching, TransformersBatching, TransformersEngine
 from .parts import TransformersSource
 from .settings import TransformersModelSettings
@@ -40,6 +40,7 @@ class TransformersModel(LocalModel):
         subfolder: str | None = None,
         gguf_file: str | None = None,
         adapter: str | PathLike[str] | None = None,
+        adapters: Adapters | None = None,
         text_only: bool = False,
         quantization_config: Any = None,
         model_kwargs: Mapping[str, Any] | None = None,
@@ -56,6 +57,7 @@ class TransformersModel(LocalModel):
         super().__init__(model_name, **options)
         if device is not None and device_map is not None:
             raise UserError('device and device_map both place the model: give one of them')
+        self.adapters = decode_adapters(adapters)
         place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
         given = {**place, 'quantization_config': quantization_config}
         named = {name: value for name, value in given.items() if value is not None}
@@ -65,6 +67,7 @@ class TransformersModel(LocalModel):
             torch_dtype=torch_dtype,
             trust_remote_code=trust_remote_code,
             adapter=None if adapter is None else fspath(adapter),
+            adapters=self.adapters,
             text_only=text_only,
             model_kwargs={**named, **(model_kwargs or {})},
             progress=progress,
@@ -81,7 +84,7 @@ class TransformersModel(LocalModel):
 
     def engine_key(self) -> Hashable:
         source = self._source
-        weights = (source.device_map, f'{source.torch_dtype}', source.adapter, source.text_only)
+        weights = (source.device_map, f'{source.torch_dtype}', source.adapter, source.adapters, source.text_only)
         options = (*weights, source.trust_remote_code, source.model_kwargs)
         return key_of('transformers', source.name, *options, self._batching)
 

@@ -38,6 +38,8 @@ class TransformersSource(Source):
     """The type of the weights; `auto` keeps the type they were saved in."""
     adapter: str | None = None
     """The name or folder of an adapter for the model."""
+    adapters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The name or folder of each adapter that a request can name."""
     text_only: bool = False
     """True to load a model that takes images for text alone."""
     model_kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -65,6 +67,8 @@ class Parts:
     """The place of the weights."""
     adapter: Place | None
     """The place of the adapter to add to them, if there is one that `from_pretrained` does not add by itself."""
+    adapters: Mapping[str, Place]
+    """The places of the adapters that requests can name."""
     config: Any
     tokenizer: Any
     processor: Any
@@ -80,8 +84,12 @@ def find_parts(source: TransformersSource) -> Parts:
     """
     transformers = import_transformers()
     base, adapter = _find_places(transformers, source)
-    if adapter is not None and find_spec('peft') is None:
-        raise UserError(f'{adapter.name!r} is an adapter, which needs the package peft: pip install peft')
+    adapters = {name: Place(place, base.pick(())) for name, place in source.adapters.items()}
+    needs_peft = [place.name for place in (adapter, *adapters.values()) if place is not None]
+    if needs_peft and find_spec('peft') is None:
+        raise UserError(f'{needs_peft[0]!r} is an adapter, which needs the package peft: pip install peft')
+    for name, place in adapters.items():
+        _check_adapter(transformers, place, f'adapters[{name!r}] ')
     config = transformers.AutoConfig.from_pretrained(base.name, **base.pick(OF_MODEL))
     if getattr(config, 'is_encoder_decoder', False):
         raise UserError(f'{source.name!r} is an encoder-decoder model, which cannot chat: use a decoder-only model')
@@ -89,6 +97,7 @@ def find_parts(source: TransformersSource) -> Parts:
     return Parts(
         base=base,
         adapter=None if adapter is not None and adapter.name == base.name else adapter,
+        adapters=adapters,
         config=config,
         tokenizer=getattr(processor, 'tokenizer', None) or _load_tokenizer(transformers, base, adapter),
         processor=processor,
@@ -101,7 +110,7 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
     model = _find_model(source)
     if source.adapter is not None:
         adapter = Place(source.adapter, model.pick(()))
-        _check_adapter(transformers, adapter)
+        _check_adapter(transformers, adapter, 'adapter=')
         return model, adapter
     config = transformers.utils.find_adapter_config_file(model.name, **model.pick(OF_ADAPTER))
     if config is None:
@@ -125,7 +134,7 @@ def _find_model(source: TransformersSource) -> Place:
     return Place(source.name, options)
 
 
-def _check_adapter(transformers: Any, adapter: Place) -> None:
+def _check_adapter(transformers: Any, adapter: Place, option: str) -> None:
     """Raise `UserError` if there is no adapter in this place."""
     try:
         found = transformers.utils.find_adapter_config_file(adapter.name, **adapter.options)
@@ -133,7 +142,7 @@ def _check_adapter(transformers: Any, adapter: Place) -> None:
         found = None
     if found is None:
         raise UserError(
-            f'adapter={adapter.name!r} was not found: give a name on the hub, or the path of a folder with '
+            f'{option}{adapter.name!r} was not found: give a name on the hub, or the path of a folder with '
             'adapter_config.json'
         )
 

@@ -30,7 +30,7 @@ class RopeLengths:
         # `generate` reads a row again from its first token when it crosses the limit of Phi-3, PhiMoE and Phi-4
         # (`Phi3ForCausalLM.prepare_inputs_for_generation` in models/phi3/modeling_phi3.py, transformers 5.24), and
         # keeps what other models have read.
-        prepare: Any = model.prepare_inputs_for_generation.__func__
+        prepare: Any = getattr(getattr(model, 'prepare_inputs_for_generation', None), '__func__', None)
         has_own = prepare is not import_transformers().GenerationMixin.prepare_inputs_for_generation
         self.reads_again = has_own and hasattr(config, 'original_max_position_embeddings')
         """True if a row that crosses the limit is read again from its first token."""

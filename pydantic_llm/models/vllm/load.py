@@ -11,7 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import partial
 from time import perf_counter
@@ -22,6 +22,7 @@ from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
 from ..local.loading import Source, collect_token_ids, open_image, translate_errors
+from .adapters import find_adapters, make_adapter_options, make_requests
 from .constraints import BACKEND
 from .library import import_vllm
 from .sampling import decode_generation_config
@@ -49,12 +50,18 @@ class VLLMSource(Source):
 
     model_kwargs: Mapping[str, Any] | None = None
     """Fields of vLLM's `AsyncEngineArgs`, by name."""
+    adapters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The name or folder of each adapter that a request can name."""
 
 
 class Core:
     """vLLM's async engine, with the event loop that it is bound to. Use it in one thread at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, llm: Any) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, llm: Any, adapters: Mapping[str | None, Any] | None = None
+    ) -> None:
+        self.adapters = adapters or {}
+        """vLLM's `LoRARequest` of each adapter, by the name that requests use."""
         self.loop = loop
         """The loop. It runs only while the thread is in `run_until_complete`."""
         self.llm: Any = llm
@@ -90,8 +97,11 @@ class Core:
             self.loop.close()
 
 
-def make_engine_options(source: VLLMSource, known: Sequence[str]) -> Json:
-    """Return the fields of `AsyncEngineArgs`. Raises `UserError` for a name that is not in `known`."""
+def make_engine_options(source: VLLMSource, known: Sequence[str], adapters: Json | None = None) -> Json:
+    """Return the fields of `AsyncEngineArgs`, with those for adapters.
+
+    Raises `UserError` for a name that is not in `known`.
+    """
     options = dict(source.model_kwargs or {})
     for name in options:
         if name not in known:
@@ -104,6 +114,7 @@ def make_engine_options(source: VLLMSource, known: Sequence[str]) -> Json:
         'disable_log_stats': True,
         'structured_outputs_config': {'backend': BACKEND},
         'trust_remote_code': source.trust_remote_code,
+        **(adapters or {}),
         **options,
         'model': source.name,
     }
@@ -131,7 +142,9 @@ def start(source: VLLMSource) -> Core:
         raise UserError(f'{source.name!r} cannot be loaded by a process that vLLM starts: {GUARD}')
     os.environ.setdefault(START_METHOD, 'spawn')
     arguments, engine = import_vllm('engine.arg_utils').AsyncEngineArgs, import_vllm('v1.engine.async_llm').AsyncLLM
-    options = make_engine_options(source, [field.name for field in fields(arguments)])
+    with translate_errors(source, engine='vllm', hint=HINT):
+        adapters = find_adapters(source.adapters)
+    options = make_engine_options(source, [one.name for one in fields(arguments)], make_adapter_options(adapters))
     loop = asyncio.new_event_loop()
 
     async def make_engine() -> Any:
@@ -139,10 +152,25 @@ def start(source: VLLMSource) -> Core:
 
     try:
         with translate_errors(source, engine='vllm', hint=HINT):
-            return Core(loop, loop.run_until_complete(make_engine()))
+            core = Core(loop, loop.run_until_complete(make_engine()), make_requests(adapters))
     except BaseException:
         loop.close()
         raise
+    try:
+        for name, adapter in core.adapters.items():
+            loop.run_until_complete(_add_adapter(core.llm, name, adapter))
+    except BaseException:
+        core.close()
+        raise
+    return core
+
+
+async def _add_adapter(llm: Any, name: str | None, adapter: Any) -> None:
+    """Load an adapter. Raises `UserError` if it is not one for the model: a request with it would end the engine."""
+    try:
+        await llm.add_lora(adapter)
+    except Exception as error:
+        raise UserError(f'adapters[{name!r}] {adapter.lora_path!r} cannot be added to the model: {error}') from error
 
 
 def _describe(llm: Any) -> Loaded:

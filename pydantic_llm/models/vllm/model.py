@@ -7,7 +7,16 @@ from os import PathLike
 from typing import Any, Unpack, cast
 
 from ...settings import ModelSettings
-from ..local import SHARED_SETTINGS, LocalModel, LocalOptions, Sampling, WhenFull, key_of
+from ..local import (
+    SHARED_SETTINGS,
+    Adapters,
+    LocalModel,
+    LocalOptions,
+    Sampling,
+    WhenFull,
+    decode_adapters,
+    key_of,
+)
 from ..local.engine import Loaded
 from .engine import VLLMEngine
 from .load import VLLMSource
@@ -39,21 +48,33 @@ class VLLMModel(LocalModel):
         *,
         model_kwargs: Mapping[str, Any] | None = None,
         trust_remote_code: bool = False,
+        adapters: Adapters | None = None,
         max_queue: int = 1024,
         when_full: WhenFull = 'wait',
         progress: Callable[[str], None] | None = None,
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
+        self.adapters = decode_adapters(adapters)
         self._source = VLLMSource(
-            name=self.model_name, trust_remote_code=trust_remote_code, model_kwargs=model_kwargs, progress=progress
+            name=self.model_name,
+            trust_remote_code=trust_remote_code,
+            adapters=self.adapters,
+            model_kwargs=model_kwargs,
+            progress=progress,
         )
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
 
     def engine_key(self) -> Hashable:
         source = self._source
-        options = (source.trust_remote_code, source.model_kwargs or {}, self._max_queue, self._when_full)
+        options = (
+            source.trust_remote_code,
+            source.adapters,
+            source.model_kwargs or {},
+            self._max_queue,
+            self._when_full,
+        )
         return key_of('vllm', source.name, *options)
 
     def make_engine(self) -> VLLMEngine:

@@ -96,7 +96,9 @@ class VLLMRunner:
             prompt['multi_modal_data'] = dict(job.prompt.inputs)
         request_id = f'pydantic_llm-{next(_request_numbers)}'
         try:
-            async with aclosing(self._core.llm.generate(prompt, params, request_id)) as outputs:
+            adapter = self._core.adapters.get(job.adapter)
+            generating = self._core.llm.generate(prompt, params, request_id, lora_request=adapter)
+            async with aclosing(generating) as outputs:
                 async for output in outputs:
                     self._add_output(job, output)
                     if job.done:

@@ -15,6 +15,8 @@ class VLLMModelSettings(ModelSettings, total=False):
 
     vllm_min_p: float
     """Choose among the tokens whose probability is at least this share of the highest one, 0 to 1."""
+    vllm_adapter: str | None
+    """The adapter that generates the response: a name of the model's `adapters`."""
     vllm_repetition_penalty: float
     """Above 1: make tokens that the prompt or the response already contains less likely."""
     vllm_min_tokens: int

@@ -1,0 +1,45 @@
+"""Adapters (LoRA) by name: the option that names them, and the setting that chooses one for a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from os import PathLike, fspath
+from typing import Any, cast
+
+from ...exceptions import UserError
+from ...settings import ModelSettings
+
+__all__ = ('Adapters', 'choose_adapter', 'decode_adapters')
+
+Adapters = Mapping[str, str | PathLike[str]]
+"""The name or folder of each adapter, by the name that requests use for it."""
+
+
+def decode_adapters(adapters: Adapters | None) -> dict[str, str]:
+    """Return the name or folder of each adapter as text. Raises `UserError` for anything but a mapping of texts."""
+    if not isinstance(cast('object', adapters or {}), Mapping):
+        raise UserError(f"adapters is {adapters!r}: give a mapping, such as {{'sql': '/path/of/an/adapter'}}")
+    decoded: dict[str, str] = {}
+    for name, place in (adapters or {}).items():
+        if not (name and isinstance(cast('object', name), str)):
+            raise UserError(f'adapters contains the name {name!r}: give a text that is not empty')
+        if not (place and isinstance(cast('object', place), (str, PathLike))):
+            raise UserError(f'adapters[{name!r}] is {place!r}: give a name on the hub or the path of a folder')
+        decoded[name] = fspath(place)
+    return decoded
+
+
+def choose_adapter(settings: ModelSettings, prefix: str, adapters: Mapping[str, str]) -> str | None:
+    """Return the adapter that a request names, or `None`. Raises `UserError` for one that the model does not have."""
+    setting = f'{prefix}adapter'
+    name = cast('Mapping[str, Any]', settings).get(setting)
+    if name is None or name in adapters:
+        return name
+    if not adapters:
+        raise UserError(
+            f'{setting} is {name!r}, and the model has no adapters: make it with adapters={{{name!r}: ...}}'
+        )
+    near = get_close_matches(f'{name}', adapters, 1)
+    hint = f'; did you mean {near[0]!r}?' if near else ''
+    raise UserError(f'{setting} is {name!r}, and the model has the adapters {[*adapters]!r}{hint}')
