@@ -42,7 +42,6 @@ from .worker import WorkerEngine
 
 __all__ = ('SHARED_SETTINGS', 'LocalModel')
 
-
 SHARED_SETTINGS = frozenset(
     (
         *('max_tokens', 'temperature', 'top_p', 'top_k', 'seed', 'presence_penalty', 'frequency_penalty', 'logit_bias'),
@@ -70,8 +69,7 @@ class LocalModel(PreparingModel):
         self._model_name = given.model_name
         self._message_facts = self._describe_messages(given.roles, given.flatten)
         self._options = options
-        self.adapters: Mapping[str, str] = {}
-        """The name or folder of each adapter that a request can name."""
+        self.adapters: Mapping[str, str] = {}  # the name or folder of each, by the name that requests use
         self._lease: Lease | None = None
         self._lease_lock = threading.Lock()
         self._encoders: weakref.WeakKeyDictionary[Any, RequestEncoder] = weakref.WeakKeyDictionary()
@@ -112,19 +110,6 @@ class LocalModel(PreparingModel):
                 weakref.finalize(self, lease.abandon)
             return self._lease.engine
 
-    def prepare(
-        self,
-        messages: Sequence[ModelMessage],
-        settings: ModelSettings | None = None,
-        parameters: ModelRequestParameters | None = None,
-        *,
-        stream: bool = False,
-    ) -> PreparedRequest:
-        """Resolve a request. Raises `UserError` for what the model does not support."""
-        request = super().prepare(messages, settings, parameters, stream=stream)
-        choose_adapter(request.settings, self.settings_prefix, self.adapters)
-        return request
-
     def _own_profile(self) -> ModelProfile:
         return local_profile(self.model_name)
 
@@ -140,6 +125,7 @@ class LocalModel(PreparingModel):
     ) -> RequestPreview:
         """Encode a request without running it. This needs the chat template: a model that is not loaded is not read."""
         request = self.prepare(messages, settings, parameters)
+        self._choose_adapter(request)
         loaded = None if self._lease is None else self._lease.engine.loaded
         if loaded is None:
             warning = f'the chat template of {self.model_name!r} was not read: await load() before to check it too'
@@ -258,6 +244,7 @@ class LocalModel(PreparingModel):
 
     async def _encode(self, request: PreparedRequest) -> tuple[Loaded, EncodedRequest, Prompt]:
         """Download files, load the model, and render the prompt of the request."""
+        self._choose_adapter(request)
         request.messages = await download_files(request.messages, lambda _: True)  # engines take no URLs
         loaded = await self.engine.load()
         encoder = self._get_encoder(loaded)
@@ -266,6 +253,9 @@ class LocalModel(PreparingModel):
         is_slow = bool(encoded.images) or len(encoded.text) > MAX_LOOP_CHARACTERS
         prompt = await run_blocking(lambda: loaded.encode(encoded.text, encoded.images), is_slow=is_slow)
         return loaded, encoded, prompt
+
+    def _choose_adapter(self, request: PreparedRequest) -> str | None:
+        return choose_adapter(request.settings, self.settings_prefix, self.adapters)
 
     def _get_encoder(self, loaded: Loaded) -> RequestEncoder:
         encoder = self._encoders.get(loaded.tokenizer)
@@ -291,8 +281,8 @@ class LocalModel(PreparingModel):
             request.note_change(warning)
         length = len(prompt.tokens)
         max_tokens = loaded.generation.get_max_tokens(request.settings, self._options, length)
-        special_tokens = tokenizer.special_tokens.items()
-        hidden = frozenset(id for id, text in special_tokens if text not in encoded.visible_tokens)
+        visible = encoded.visible_tokens
+        hidden = frozenset(id for id, text in tokenizer.special_tokens.items() if text not in visible)
         return Job(
             prompt,
             sampling=self.sampling(request.settings, loaded),
@@ -306,5 +296,5 @@ class LocalModel(PreparingModel):
             constraint=constraint,
             matcher=matcher,
             streamed=request.stream,
-            adapter=choose_adapter(request.settings, self.settings_prefix, self.adapters),
+            adapter=self._choose_adapter(request),
         )

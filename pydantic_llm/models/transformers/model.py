@@ -60,7 +60,6 @@ class TransformersModel(LocalModel):
         self.adapters = decode_adapters(adapters)
         place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
         given = {**place, 'quantization_config': quantization_config}
-        named = {name: value for name, value in given.items() if value is not None}
         self._source = TransformersSource(
             name=self.model_name,
             device_map=device if device_map is None else device_map,
@@ -69,7 +68,7 @@ class TransformersModel(LocalModel):
             adapter=None if adapter is None else fspath(adapter),
             adapters=self.adapters,
             text_only=text_only,
-            model_kwargs={**named, **(model_kwargs or {})},
+            model_kwargs={**_drop_none(given), **(model_kwargs or {})},
             progress=progress,
         )
         self._batching = TransformersBatching(
@@ -90,3 +89,7 @@ class TransformersModel(LocalModel):
 
     def make_engine(self) -> TransformersEngine:
         return TransformersEngine(self._source, self._batching)
+
+
+def _drop_none(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
