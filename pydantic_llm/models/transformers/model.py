@@ -55,14 +55,12 @@ class TransformersModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        if device is not None and device_map is not None:
-            raise UserError('device and device_map both place the model: give one of them')
         self.adapters = decode_adapters(adapters)
         place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
         given = {**place, 'quantization_config': quantization_config}
         self._source = TransformersSource(
             name=self.model_name,
-            device_map=device if device_map is None else device_map,
+            device_map=_choose_device(device, device_map),
             torch_dtype=torch_dtype,
             trust_remote_code=trust_remote_code,
             adapter=None if adapter is None else fspath(adapter),
@@ -89,6 +87,12 @@ class TransformersModel(LocalModel):
 
     def make_engine(self) -> TransformersEngine:
         return TransformersEngine(self._source, self._batching)
+
+
+def _choose_device(device: Any, device_map: Any) -> Any:
+    if device is not None and device_map is not None:
+        raise UserError('device and device_map both place the model: give one of them')
+    return device if device_map is None else device_map
 
 
 def _drop_none(options: Mapping[str, Any]) -> Mapping[str, Any]:
