@@ -1,6 +1,8 @@
 """Functions that MkDocs calls while it builds the site (`hooks` in mkdocs.yml).
 
-Each page gets a description for search engines: its first paragraph, or that of the module that it documents.
+Each page gets a description for search engines: its first paragraph, or that of the module that it documents. The names
+on the page of the front door become links. `llms.txt` lists all pages with their descriptions, and `llms-full.txt` has
+the text of those that are prose: https://llmstxt.org.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import ast
 import html
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +22,75 @@ NO_PROSE = ('#', '|', '```', '- ', '!', '<', '{', '=== ', '    ')
 MODULE = re.compile(r'^::: (?P<name>[\w.]+)', re.MULTILINE)
 
 
+NAME_CELL = re.compile(r'(?m)^(\|[^|]*\| )(`.*)$')
+"""The names in a row of the table of the front door."""
+
+texts: dict[str, str] = {}
+"""The Markdown of each page, by its file."""
+sections: list[tuple[str, list[Any]]] = []
+"""The pages of each tab, in the order of the navigation."""
+
+
+def on_nav(nav: Any, **_: object) -> None:
+    """Remember which pages there are."""
+    sections[:] = [(tab.title, [*_iter_pages(tab)]) for tab in nav.items]
+
+
 def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     """Set the description of a page, unless its head has one."""
     page.meta.setdefault('description', html.escape(describe(markdown), quote=True))
-    return markdown
+    texts[page.file.src_uri] = markdown
+    return link_names(markdown) if page.file.src_uri == 'api/front-door.md' else markdown
+
+
+def on_post_build(config: Any, **_: object) -> None:
+    """Write `llms.txt` and `llms-full.txt` next to the pages."""
+    head = f'# {config.site_name}\n\n> {config.site_description}\n'
+    site = Path(config.site_dir)
+    site.joinpath('llms.txt').write_text(head + list_pages(), encoding='utf-8')
+    site.joinpath('llms-full.txt').write_text(head + join_pages(), encoding='utf-8')
+
+
+def list_pages() -> str:
+    """Return a section for each tab, with a line for each page."""
+    return ''.join(
+        f'\n## {title}\n\n' + ''.join(f'- [{page.title}]({_url(page)}): {_describe(page)}\n' for page in pages)
+        for title, pages in sections
+    )
+
+
+def join_pages() -> str:
+    """Return the text of all pages but the reference, each with its address above it."""
+    pages = [page for _, pages in sections for page in pages if not page.file.src_uri.startswith('api')]
+    return ''.join(f'\n---\n\n<!-- {_url(page)} -->\n\n{texts[page.file.src_uri].strip()}\n' for page in pages)
+
+
+def link_names(markdown: str) -> str:
+    """Make links of the names in the second cells of a table."""
+    return NAME_CELL.sub(
+        lambda row: row[1] + re.sub(r'`(\w+)`', r'[`\1`][pydantic_llm.\1]', row[2]),
+        markdown,
+    )
+
+
+def _iter_pages(item: Any) -> Iterator[Any]:
+    if item.is_page:
+        yield item
+    for child in item.children or ():
+        yield from _iter_pages(child)
+
+
+def _url(page: Any) -> str:
+    return page.canonical_url or page.url or './'
+
+
+def _describe(page: Any) -> str:
+    return html.unescape(page.meta['description'])
 
 
 def describe(markdown: str) -> str:
     """Return the first paragraph as text of at most `DESCRIPTION` characters, cut between words."""
-    return shorten(plain_text(first_paragraph(markdown)))
+    return re.sub(':$', '.', shorten(plain_text(first_paragraph(markdown))))
 
 
 def first_paragraph(markdown: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ from typing import Any
 import pytest
 
 import pydantic_llm
-from pydantic_llm import exceptions
+from pydantic_llm import (
+    BinaryContent,
+    ModelRequest,
+    ModelRequestParameters,
+    ToolDefinition,
+    UserError,
+    exceptions,
+    infer_model,
+)
 from pydantic_llm.agent import RunOptions, ToolOptions
 from pydantic_llm.models.anthropic import AnthropicModelSettings
 from pydantic_llm.models.bedrock import BedrockModelSettings
@@ -26,6 +35,16 @@ from pydantic_llm.models.openai.responses.native_fields import NATIVE_ITEMS
 from pydantic_llm.models.openai.responses.native_items import RESULT_ITEMS
 from pydantic_llm.models.transformers import TransformersModelSettings
 from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.native_tools import (
+    CodeExecutionTool,
+    FileSearchTool,
+    ImageGenerationTool,
+    MCPServerTool,
+    MemoryTool,
+    NativeTool,
+    WebFetchTool,
+    WebSearchTool,
+)
 from pydantic_llm.profiles.caching import AUTOMATIC_CACHES
 from pydantic_llm.profiles.thinking import TOKENS
 from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Service
@@ -183,7 +202,8 @@ def test_every_option_of_a_run_has_a_row() -> None:
 def test_every_error_is_in_the_tree() -> None:
     tree = page('errors.md').partition('```text\n')[2].partition('```')[0]
     raised_by_tools = {'ApprovalRequired', 'CallDeferred', 'ModelRetry', 'ToolFailed'}
-    assert sorted([*re.findall(r'(?m)^[│├└─ ]*(\w+)', tree), *raised_by_tools]) == sorted(exceptions.__all__)
+    raised = [name for name in exceptions.__all__ if not name.endswith('Warning')]
+    assert sorted([*re.findall(r'(?m)^[│├└─ ]*(\w+)', tree), *raised_by_tools]) == sorted(raised)
 
 
 def test_every_name_of_the_front_door_is_listed() -> None:
@@ -221,3 +241,62 @@ def test_the_vendors_that_cache_by_themselves_are_those_of_the_code() -> None:
     rows = [row for row in rows_of(page('caching.md'), '| API | is sent |') if row[1].startswith('nothing: they cache')]
     asked = {'azure', 'openai'}  # for a place in the cache: they have rows of their own
     assert {*names_in(rows)} == AUTOMATIC_CACHES.keys() - asked
+
+
+# ------------------------------------------------------------------- what the APIs take, by what a request would send
+
+API_MODELS = {
+    'openai-responses:': 'gpt-6.2-sol',
+    'openai:': 'gpt-5.4-mini',
+    'anthropic:': 'claude-sonnet-5-5',
+    'google-gla:': 'gemini-3.8-flash',
+    'bedrock:': 'us.anthropic.claude-sonnet-5-5',
+    'mistral:': 'mistral-medium-latest',
+    'cohere:': 'command-a-plus-05-2026',
+    'groq:': 'groq/compound',
+    'huggingface:': 'Qwen/Qwen3-32B',
+}
+FILES = {
+    'image': BinaryContent(b'\x89PNG\r\n\x1a\n', media_type='image/png'),
+    'PDF': BinaryContent(b'%PDF-', media_type='application/pdf'),
+    'text file': BinaryContent(b'text', media_type='text/plain'),
+    'audio': BinaryContent(b'RIFF', media_type='audio/wav'),
+    'video': BinaryContent(b'video', media_type='video/mp4'),
+}
+NATIVE_TOOLS: list[NativeTool] = [
+    WebSearchTool(),
+    WebFetchTool(),
+    CodeExecutionTool(),
+    FileSearchTool(['store']),
+    ImageGenerationTool(),
+    MemoryTool(),
+    MCPServerTool('id', 'https://mcp.example'),
+]
+
+
+def takes(prefix: str, *content: Any, native_tools: Sequence[NativeTool] = ()) -> str:
+    """Return 'yes' if the API has a place for this, 'no' if the request would be a `UserError`."""
+    model = infer_model(f'{prefix}{API_MODELS[prefix]}', api_key='k')
+    memory = [ToolDefinition(name='memory')] if any(isinstance(tool, MemoryTool) for tool in native_tools) else []
+    parameters = ModelRequestParameters(native_tools=[*native_tools], function_tools=memory)
+    try:
+        model.describe_request([ModelRequest.user_text_prompt(['Hello', *content])], None, parameters)
+    except UserError:
+        return 'no'
+    return 'yes'
+
+
+def test_the_table_of_files_is_what_the_apis_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('AWS_DEFAULT_REGION', 'us-east-1')
+    rows = rows_of(page('media.md'), '| API | image |')
+    assert [names_in([row])[0] for row in rows] == list(API_MODELS)
+    for row in rows:
+        assert (row[0], row[1:]) == (row[0], [takes(names_in([row])[0], file) for file in FILES.values()])
+
+
+def test_the_table_of_native_tools_is_what_the_apis_have() -> None:
+    head, _, *_ = page('native-tools.md').partition('| tool |')[2].splitlines()
+    rows = rows_of(page('native-tools.md'), '| tool |')
+    assert names_in(rows) == [type(tool).__name__ for tool in NATIVE_TOOLS]
+    for row, tool in zip(rows, NATIVE_TOOLS, strict=True):
+        assert (row[0], row[1:]) == (row[0], [takes(prefix, native_tools=[tool]) for prefix in CODE.findall(head)])
