@@ -23,6 +23,7 @@ from typing import Any
 import torch
 import transformers
 
+from benchmarks import prefixes
 from pydantic_llm.messages import ModelMessage, ModelRequest
 from pydantic_llm.models.transformers import TransformersModel
 from tests.local import tiny
@@ -205,6 +206,9 @@ def main() -> None:
             path = tiny.make_random(Path(folder), hidden=hidden, layers=layers, ends=False)
             print(f'\n{title}, {REQUESTS} requests of {TOKENS} tokens')
             for line in asyncio.run(compare(path)):
+                print(f'  {line}', flush=True)
+            print(f'{title}, {prefixes.REQUESTS} requests of {prefixes.TOKENS} tokens, a shared prefix')
+            for line in asyncio.run(prefixes.compare(path)):
                 print(f'  {line}', flush=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..local import Prompt
 from .adapters import ActiveAdapter
+from .growing import make_growing_layer
 from .library import import_torch, import_transformers
 from .rope import RopeLengths
 
@@ -44,7 +45,8 @@ class Forward:
         self._adapters = adapters
         self._torch = import_torch()
         self._cache_class: Any = import_transformers().DynamicCache
-        self._layer_class: Any = import_transformers().DynamicLayer
+        self._plain_layer_class: Any = import_transformers().DynamicLayer
+        self._layer_class: Any = make_growing_layer()
         self._model = model
         self._device = model.device
         self.weights_type = f'{model.dtype}'.removeprefix('torch.')
@@ -86,7 +88,11 @@ class Forward:
             return _State()
         # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
         # transformers 5.24), and rows of different lengths could not be merged. Without, every token is kept.
-        return self._cache_class() if self.can_merge else self._cache_class(config=self._config)
+        if not self.can_merge:
+            return self._cache_class(config=self._config)
+        cache = self._cache_class()
+        cache.layer_class_to_replicate = self._layer_class
+        return cache
 
     # forward passes
 
@@ -182,7 +188,8 @@ class Forward:
         Their shape is [rows, heads, columns, head size], with the same number of columns in all of them.
         """
         layers = getattr(cache, 'layers', ())
-        if not layers or any(type(layer) is not self._layer_class or layer.keys is None for layer in layers):
+        plain = (self._layer_class, self._plain_layer_class)
+        if not layers or any(type(layer) not in plain or layer.keys is None for layer in layers):
             return None
         tensors = [tensor for layer in layers for tensor in (layer.keys, layer.values)]
         columns = {tensor.shape[-2] if tensor.dim() == 4 else 0 for tensor in tensors}
@@ -209,18 +216,9 @@ class Forward:
         """Keep these rows of a cache, and of each row the last `width` columns."""
         for layer in cache.layers:
             if layer.keys is not None and layer.keys.numel():
-                layer.keys = layer.keys[rows, :, -min(width, layer.keys.shape[-2]) :]
-                layer.values = layer.values[rows, :, -min(width, layer.values.shape[-2]) :]
+                layer.keep_rows(rows, width)
 
     def append_cache_rows(self, cache: Any, other: Any) -> None:
         """Append the rows of `other` to `cache`, and pad the shorter of the two on the left."""
         for layer, added in zip(cache.layers, other.layers, strict=True):
-            width = max(layer.keys.shape[-2], added.keys.shape[-2])
-            layer.keys = self._torch.cat([self._pad_columns(layer.keys, width), self._pad_columns(added.keys, width)])
-            layer.values = self._torch.cat(
-                [self._pad_columns(layer.values, width), self._pad_columns(added.values, width)]
-            )
-
-    def _pad_columns(self, tensor: Tensor, width: int) -> Tensor:
-        missing = width - tensor.shape[-2]
-        return self._torch.nn.functional.pad(tensor, (0, 0, missing, 0)) if missing else tensor
+            layer.append_rows(added)
