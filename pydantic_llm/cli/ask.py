@@ -48,8 +48,10 @@ async def _send(arguments: Namespace, session: Session, text: str, files: Sequen
         turn = Turn(session, [*content, *([text] if text else [])] if content else text)
         try:
             await turn.run()
-        finally:
+        except asyncio.CancelledError:  # Ctrl-C
             keep_turn(session, turn)
+            raise
+        keep_turn(session, turn)
     _print_result(arguments, session, turn)
 
 

@@ -22,27 +22,26 @@ FILE_OPTIONS = ('attach', 'config', 'files_to', 'history', 'mcp', 'schema', 'too
 
 BASH = """\
 _pydantic_llm() {{
-    local cur prev words cword command
+    local line=${{COMP_LINE:0:COMP_POINT}} words cur prev count start
+    read -ra words <<< "$line"  # not COMP_WORDS, which are split at colons
+    [[ $line == *[[:space:]] ]] && words+=('')
+    count=${{#words[@]}}; cur=${{words[count-1]}}; prev=${{words[count-2]}}
     COMPREPLY=()
-    words=("${{COMP_WORDS[@]}}"); cword=$COMP_CWORD
-    if declare -F _get_comp_words_by_ref >/dev/null; then _get_comp_words_by_ref -n : cur prev words cword
-    else cur=${{words[cword]}}; prev=${{words[cword-1]}}; fi
-    command=${{words[1]}}
-    local models="{models}"
     case $prev in
         -m|--model)
-            COMPREPLY=($(compgen -W "$models" -- "$cur"))
-            declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$cur"
+            COMPREPLY=($(compgen -W "{models}" -- "$cur"))
+            start=${{cur%"${{cur##*:}}"}}  # what stands before the part that is replaced
+            [[ $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("${{COMPREPLY[@]#"$start"}}")
             return;;
         -o|--option)
-            COMPREPLY=($(compgen -S = -W "{settings}" -- "$cur")); compopt -o nospace; return;;
+            COMPREPLY=($(compgen -S = -W "{settings}" -- "$cur")); compopt -o nospace 2>/dev/null; return;;
         {file_flags})
-            COMPREPLY=($(compgen -f -- "$cur")); compopt -o filenames; return;;
+            COMPREPLY=($(compgen -f -- "$cur")); compopt -o filenames 2>/dev/null; return;;
     esac
-    if [ "$cword" -eq 1 ] && [[ $cur != -* ]]; then
+    if [ "$count" -eq 2 ] && [[ $cur != -* ]]; then
         COMPREPLY=($(compgen -W "{commands}" -- "$cur")); return
     fi
-    case $command in
+    case ${{words[1]}} in
 {cases}
         *) COMPREPLY=($(compgen -W "{default}" -- "$cur"));;
     esac

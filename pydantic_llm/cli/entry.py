@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (meant := _find_misspelt_command(argv)) is not None:
             parser.error(f'{argv[0]!r} is not a command; did you mean {meant!r}? To ask it: pydantic-llm ask {argv[0]}')
         argv = ['ask', *argv]
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        arguments.parser.error(f'unknown arguments: {" ".join(unknown)}')
     try:
         arguments.command(arguments)
     except UsageError as error:

@@ -5,6 +5,10 @@ from __future__ import annotations
 __all__ = ('UsageError', 'describe_error')
 
 
+LONGEST = 1000
+"""The most characters of a message: servers have pages as error messages."""
+
+
 class UsageError(Exception):
     """The arguments are valid one by one, but not together."""
 
@@ -13,4 +17,5 @@ def describe_error(error: Exception) -> str:
     """Return the error's message on one line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f'{error.filename!r} cannot be used: {error.strerror}'
-    return ' '.join(str(error).split()) or type(error).__name__
+    line = ' '.join(str(error).split()) or type(error).__name__
+    return line if len(line) <= LONGEST else f'{line[:LONGEST]}...'

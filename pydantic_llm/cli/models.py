@@ -95,7 +95,7 @@ def _list_names(prefix: str, text: str, *, as_json: bool) -> None:
     names = names or [name for name in list_known_names() if text.lower() in name.lower()]
     if names:
         _print_facts([_find_facts(name) for name in names], as_json=as_json)
-    elif _is_prefix(prefix):
+    elif _is_prefix(prefix) and text.removesuffix(':') == prefix:
         print(f'{prefix}:<{ANY_NAME.get(prefix, "any model of this vendor")}>')
     else:
         raise UserError(_describe_no_match(text, prefix))
@@ -134,6 +134,10 @@ def _format_prices(prices: Prices) -> str:
 
 
 def _describe_no_match(text: str, prefix: str) -> str:
+    if _is_prefix(prefix):
+        return (
+            f'No known name contains {text!r}; if the vendor has it, it can be used. --live lists what the vendor has'
+        )
     near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES], 2))
     hint = f'did you mean {near}?' if near else '`pydantic-llm models` lists the prefixes'
     return f'No known name contains {text!r}; {hint}'

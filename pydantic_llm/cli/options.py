@@ -12,7 +12,7 @@ FLAG: dict[str, Any] = {'action': 'store_true'}
 
 
 class Option(NamedTuple):
-    """One option. Its name in the parsed arguments is that of its first flag."""
+    """One option. Its name in the parsed arguments is that of its first long flag."""
 
     flags: tuple[str, ...]
     help: str
@@ -20,7 +20,8 @@ class Option(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.flags[0].removeprefix('--').replace('-', '_')
+        long = next(flag for flag in self.flags if flag.startswith('--'))
+        return long.removeprefix('--').replace('-', '_')
 
 
 def text(metavar: str) -> dict[str, Any]:
@@ -35,20 +36,20 @@ def several(metavar: str) -> dict[str, Any]:
 
 OPTIONS: dict[str, tuple[Option, ...]] = {
     'model': (
-        Option(('--model', '-m'), "e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network", text('MODEL')),
+        Option(('-m', '--model'), "e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network", text('MODEL')),
         Option(('--base-url',), 'the address of another server, e.g. http://localhost:11434/v1', text('URL')),
-        Option(('--system', '-s'), 'instructions for the model', text('TEXT')),
-        Option(('--option', '-o'), 'any setting, e.g. top_p=0.9; can be used several times', several('NAME=VALUE')),
+        Option(('-s', '--system'), 'instructions for the model', text('TEXT')),
+        Option(('-o', '--option'), 'any setting, e.g. top_p=0.9; can be used several times', several('NAME=VALUE')),
     ),
     'input': (
         Option(
-            ('--attach', '-a', '--file', '-f'),
+            ('-a', '--attach', '-f', '--file'),
             "send this file too: a path, a URL, or '-' for the standard input",
             several('FILE'),
         ),
-        Option(('--template', '-t'), 'use the prompt and the options of this template', text('NAME')),
-        Option(('--param', '-p'), 'a value for $NAME in the template', several('NAME=VALUE')),
-        Option(('--continue', '-c'), 'continue the last conversation of the log', FLAG),
+        Option(('-t', '--template'), 'use the prompt and the options of this template', text('NAME')),
+        Option(('-p', '--param'), 'a value for $NAME in the template', several('NAME=VALUE')),
+        Option(('-c', '--continue'), 'continue the last conversation of the log', FLAG),
         Option(
             ('--cid',),
             'continue the conversation with this number, as `logs list` shows it',
@@ -57,7 +58,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
     ),
     'tools': (
         Option(
-            ('--tool', '-T'),
+            ('-T', '--tool'),
             'a function that the model may call: weather:temperature, tools.py:search',
             several('MODULE:FUNCTION'),
         ),
@@ -75,7 +76,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
             text('SCHEMA'),
         ),
         Option(('--schema-multi',), 'respond with a list of such objects', text('SCHEMA')),
-        Option(('--extract', '-x'), 'print the first block of code of the response alone', FLAG),
+        Option(('-x', '--extract'), 'print the first block of code of the response alone', FLAG),
         Option(('--json',), 'print the response with its usage and cost as JSON', FLAG),
         Option(('--no-stream',), 'show the response when it is complete', FLAG),
         Option(
@@ -85,7 +86,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         ),
         Option(('--no-log',), 'do not write this to the log', FLAG),
         Option(('--save',), 'save the prompt and the options as a template, and send nothing', text('NAME')),
-        Option(('--verbose', '-v'), 'print the tokens, the cost and the time of each response', FLAG),
+        Option(('-v', '--verbose'), 'print the tokens, the cost and the time of each response', FLAG),
     ),
     'settings': (
         Option(('--temperature',), 'how random the response is, from 0', text('N')),

@@ -5,7 +5,7 @@ A new command is a row of `COMMANDS` and a function of the same name in a module
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import PARSER, Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -39,6 +39,19 @@ exit codes: 0 success, 1 an error, 2 wrong usage, 130 Ctrl-C
 """
 
 
+class Help(RawDescriptionHelpFormatter):
+    """Shows commands in one column, without a line for all of them."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+        self._action_max_length = 16
+
+    def _format_action(self, action: Action) -> str:
+        if action.nargs == PARSER:
+            return ''.join(map(self._format_action, self._iter_indented_subactions(action)))
+        return super()._format_action(action)
+
+
 class OneLineParser(ArgumentParser):
     """A parser whose errors are one line."""
 
@@ -53,12 +66,17 @@ def build_parser() -> ArgumentParser:
         usage='pydantic-llm [command] [options]',
         description='Ask, chat with and serve language models. Without a command, `ask` is run.',
         epilog=EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument('--version', action='version', version=f'pydantic-llm {__version__}')
-    commands = parser.add_subparsers(title='commands', metavar='', required=True, prog='pydantic-llm')
+    commands = parser.add_subparsers(title='commands', metavar='COMMAND', required=True, prog='pydantic-llm')
     for name, (add_arguments, description) in COMMANDS.items():
-        command = commands.add_parser(name, help=description, description=f'{description[0].upper()}{description[1:]}.')
+        command = commands.add_parser(
+            name,
+            help=description,
+            description=f'{description[0].upper()}{description[1:]}.',
+            formatter_class=Help,
+        )
         add_arguments(command)
         command.set_defaults(command=partial(_import_and_run, name), parser=command)
     return parser
@@ -137,7 +155,7 @@ def _add_operation_options(parser: ArgumentParser) -> None:
 
 
 def _add_keys_options(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(title='actions', metavar='', required=True, dest='action')
+    actions = parser.add_subparsers(title='actions', metavar='ACTION', required=True, dest='action')
     for action, help in (
         ('set', 'store a key, which is read from the terminal or the standard input'),
         ('remove', 'delete a stored key'),
@@ -150,7 +168,7 @@ def _add_keys_options(parser: ArgumentParser) -> None:
 
 
 def _add_logs_options(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(title='actions', metavar='', dest='action')
+    actions = parser.add_subparsers(title='actions', metavar='ACTION', dest='action')
     listing = actions.add_parser('list', help='list the newest questions (the default)')
     search = actions.add_parser('search', help='list the questions and responses that have all of these words')
     search.add_argument('words', nargs='+')
@@ -179,7 +197,7 @@ LOG_ACTIONS = {
 
 
 def _add_templates_options(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(title='actions', metavar='', dest='action')
+    actions = parser.add_subparsers(title='actions', metavar='ACTION', dest='action')
     actions.add_parser('list', help='list the templates (the default)')
     for action, help in (
         ('show', 'print a template'),

@@ -62,7 +62,10 @@ def test_text_in_a_pipe_may_have_another_encoding(cli: Cli, scripted: Scripted, 
         (['-m', 'test', 'hi', '-p', 'a=b'], '-p needs a template: -t'),
         (['-m', 'test', 'hi', '--schema', 'a', '--schema-multi', 'b'], 'do not go together'),
         (['-m', 'test', 'hi', '--schema', 'a ?'], "--schema has the field 'a ?'"),
-        (['-m', 'test', 'hi', '--unknown'], 'unrecognized arguments: --unknown'),
+        (
+            ['-m', 'test', 'hi', '--unknown'],
+            'pydantic-llm ask: unknown arguments: --unknown (see pydantic-llm ask --help)',
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_and_exits_with_2(cli: Cli, arguments: list[str], message: str) -> None:

@@ -73,11 +73,14 @@ def test_one_vendor_can_be_checked(cli: Cli) -> None:
 
 BASH = """\
 source {script}
-complete_words() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _pydantic_llm; echo "${{COMPREPLY[@]}}"; }}
+complete_words() {{
+    COMP_LINE="$*"; COMP_POINT=${{#COMP_LINE}}
+    _pydantic_llm; echo "${{COMPREPLY[@]}}"
+}}
 complete_words pydantic-llm ''
 complete_words pydantic-llm ask --sch
 complete_words pydantic-llm keys s
-complete_words pydantic-llm -m anthropic:claude-haiku-4
+complete_words pydantic-llm 'why me?' -m anthropic:claude-haiku-4
 complete_words pydantic-llm ask -o top_
 complete_words pydantic-llm ask -a note
 complete_words pydantic-llm --vers
@@ -94,7 +97,7 @@ def test_bash_completes_commands_options_and_models(cli: Cli, tmp_path: Path) ->
     assert commands.split() == [*COMMANDS]
     assert options == '--schema --schema-multi'
     assert actions == 'set'
-    assert models == 'anthropic:claude-haiku-4-5 anthropic:claude-haiku-4-5-20251001'
+    assert models == 'claude-haiku-4-5 claude-haiku-4-5-20251001'
     assert settings == 'top_p= top_k= top_logprobs='
     assert files == 'notes.txt'
     assert program == ''

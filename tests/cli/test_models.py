@@ -68,6 +68,17 @@ def test_an_alias_of_a_vendor_lists_the_same_names(capsys: Captured) -> None:
     assert listed == lines(capsys) != []
 
 
+def test_the_prefixes_fit_in_80_columns_and_have_a_json_form(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('GOOGLE_API_KEY', 'key')
+    main(['models'])
+    assert max(len(line) for line in lines(capsys)[:-2]) <= 80
+    main(['models', '--json'])
+    rows = {row['prefix']: row for row in json.loads(capsys.readouterr().out)}
+    assert rows['google-gla']['key_variables'] == ['GEMINI_API_KEY', 'GOOGLE_API_KEY']
+    assert (rows['google-gla']['key_is_set'], rows['openai']['key_is_set']) == (True, False)
+    assert 'gpt-5.4-mini' in rows['openai']['models']
+
+
 def test_the_start_of_a_name_filters_the_list(capsys: Captured) -> None:
     assert main(['models', 'anthropic:claude-haiku-4']) == 0
     assert names(capsys) == ['anthropic:claude-haiku-4-5', 'anthropic:claude-haiku-4-5-20251001']
@@ -120,6 +131,7 @@ def test_a_vendor_without_known_names_shows_what_to_write(capsys: Captured, pref
     ('text', 'message'),
     [
         ('antropic', "pydantic-llm: No known name contains 'antropic'; did you mean 'anthropic'?"),
+        ('openai:zzz', "No known name contains 'openai:zzz'; if the vendor has it, it can be used. --live lists"),
         ('xyzzy', "No known name contains 'xyzzy'; `pydantic-llm models` lists the prefixes"),
     ],
 )
