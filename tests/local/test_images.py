@@ -22,6 +22,7 @@ from pydantic_llm.models.local import Job, Prompt, Sampling
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.transformers.batch import BatchRunner
 from pydantic_llm.models.transformers.forward import Forward
+from pydantic_llm.models.transformers.prompts import extend_prompt
 from tests.local import tiny
 from tests.local.engines import Engine, on
 
@@ -110,6 +111,47 @@ def expected(path: Path, text: str, *images: bytes) -> tuple[str, int]:
     output = model.generate(**encoded, max_new_tokens=12, do_sample=False)
     size = encoded['input_ids'].shape[1]
     return processor.tokenizer.decode(output[0][size:], skip_special_tokens=True), size
+
+
+@on('padded')
+async def test_a_response_with_images_resumes_after_a_failed_step(make: Callable[..., Any], vision_path: Path) -> None:
+    model = make(vision_path, max_new_tokens=12)
+    await model.load()
+    passes = 0
+
+    def fail_once(*_: Any) -> None:
+        nonlocal passes
+        passes += 1
+        if passes == 8:
+            raise RuntimeError('a step fails')
+
+    model.engine._model.register_forward_pre_hook(fail_once)
+    responses = await asyncio.gather(
+        *(model.request(ask(image(data), 'which?')) for data in (RED, BLUE)), model.request(ask('which?'))
+    )
+    wanted = [
+        expected(vision_path, 'which?', RED),
+        expected(vision_path, 'which?', BLUE),
+        expected(vision_path, 'which?'),
+    ]
+    assert [response.text for response in responses] == [text for text, _ in wanted]
+    assert passes > 8 + 12
+
+
+async def test_inputs_with_a_value_per_token_are_extended_as_in_generate() -> None:
+    """Gemma 3 takes `token_type_ids`, Mllama a `cross_attention_mask`; pixels stay as they are."""
+    inputs = {
+        'token_type_ids': torch.tensor([[1, 1, 0]]),
+        'cross_attention_mask': torch.tensor([[[[0, 0]], [[1, 1]], [[1, 0]]]]),
+        'pixel_values': torch.zeros(1, 4, 2),
+        'sizes': [3],
+    }
+    extended = extend_prompt(Prompt([7, 8, 9], inputs), [4, 5])
+    assert extended.tokens == [7, 8, 9, 4, 5]
+    assert extended.inputs['token_type_ids'].tolist() == [[1, 1, 0, 0, 0]]
+    assert extended.inputs['cross_attention_mask'].tolist() == [[[[0, 0]], [[1, 1]], [[1, 0]], [[1, 0]], [[1, 0]]]]
+    assert extended.inputs['pixel_values'] is inputs['pixel_values']
+    assert extended.inputs['sizes'] == [3]
 
 
 @on('transformers', 'vllm')
