@@ -162,9 +162,13 @@ def load_with_mlx(path: Path) -> tuple[Any, Any]:
 
 @functools.cache
 def generate_with_mlx(path: Path, prompt: str, tokens: int) -> str:
+    return run_mlx(*load_with_mlx(path), prompt, tokens)
+
+
+def run_mlx(model: Any, tokenizer: Any, prompt: str, tokens: int) -> str:
+    """Return the text that mlx-lm generates for a prompt, always with the likeliest token."""
     import mlx_lm
 
-    model, tokenizer = load_with_mlx(path)
     ids = tokenizer.apply_chat_template([{'role': 'user', 'content': prompt}], add_generation_prompt=True)
     generated = [output.token for output in mlx_lm.stream_generate(model, tokenizer, ids, max_tokens=tokens)]
     text: str = tokenizer.decode(generated, skip_special_tokens=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from pydantic_llm.exceptions import UserError
 from tests.local import tiny
-from tests.local.adapters import save_adapter
+from tests.local.adapters import save_adapter, save_mlx_adapter
 from tests.local.engines import Engine, ask, on
 
 PROMPTS = ('hi', 'Where is Oslo?', 'a longer question, with more words than the others have')
@@ -23,12 +24,28 @@ Adapters = dict[str, tuple[Path, list[str]]]
 
 
 @pytest.fixture(scope='module')
-def adapters(random_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Adapters:
+def peft_adapters(random_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Adapters:
     made: Adapters = {}
     for seed, (name, targets) in enumerate(TARGETS.items()):
         path = tmp_path_factory.mktemp('adapters') / f'{seed}'
         made[name] = (path, save_adapter(random_path, path, *PROMPTS, seed=seed, targets=targets))
     return made
+
+
+@pytest.fixture(scope='module')
+def mlx_adapters(random_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Adapters:
+    made: Adapters = {}
+    for seed, (name, targets) in enumerate(TARGETS.items()):
+        path = tmp_path_factory.mktemp('adapters') / f'{seed}'
+        keys = [f'{"mlp" if target == "down_proj" else "self_attn"}.{target}' for target in targets]
+        made[name] = (path, save_mlx_adapter(random_path, path, *PROMPTS, seed=seed, keys=keys))
+    return made
+
+
+@pytest.fixture
+def adapters(engine: Engine, request: pytest.FixtureRequest) -> Adapters:
+    found: Adapters = request.getfixturevalue('mlx_adapters' if engine.system == 'mlx' else 'peft_adapters')
+    return found
 
 
 def name_folders(adapters: Adapters) -> dict[str, Path]:
@@ -39,7 +56,7 @@ def name_adapter(engine: Engine, name: str | None) -> Any:
     return {} if name is None else {f'{engine.system}_adapter': name}
 
 
-@on('padded', 'paged', 'vllm')
+@on('padded', 'paged', 'mlx', 'vllm')
 async def test_each_request_gets_the_adapter_that_it_names(
     make: Callable[..., Any], engine: Engine, random_path: Path, adapters: Adapters, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,7 +87,7 @@ async def test_the_adapter_of_the_model_is_that_of_requests_without_one(
         assert [response.text for response in responses] == [own[0], named[0], own[0]]
 
 
-@on('transformers', 'vllm')
+@on('transformers', 'mlx', 'vllm')
 async def test_an_unknown_adapter_is_a_user_error_before_the_model_is_loaded(
     make: Callable[..., Any], engine: Engine, tmp_path: Path
 ) -> None:
@@ -84,7 +101,7 @@ async def test_an_unknown_adapter_is_a_user_error_before_the_model_is_loaded(
     assert model.engine.loaded is None
 
 
-@on('transformers', 'vllm')
+@on('transformers', 'mlx', 'vllm')
 async def test_adapters_that_cannot_be_used_are_named(
     make: Callable[..., Any], engine: Engine, adapters: Adapters, tmp_path: Path
 ) -> None:
@@ -113,3 +130,22 @@ async def test_an_adapter_for_fewer_layers_is_a_user_error_and_for_more_a_warnin
             await make(**options).load()
     await make(adapters={'sql': tmp_path / 'adapter3'}).load()
     assert 'weights are for no layer of the model' in caplog.text
+
+
+@on('mlx')
+async def test_adapters_that_mlx_cannot_read_are_user_errors(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path
+) -> None:
+    save_adapter(random_path, tmp_path / 'peft')
+    with pytest.raises(UserError, match='is an adapter of PEFT: mlx-lm reads those that'):
+        await make(adapters={'sql': tmp_path / 'peft'}).load()
+    save_mlx_adapter(random_path, tmp_path / 'mlx', seed=1, keys=['self_attn.q_proj'])
+    config = json.loads((tmp_path / 'mlx' / 'adapter_config.json').read_text(encoding='utf-8'))
+    for changes, message in (
+        ({'fine_tune_type': 'full'}, 'has all weights of a model'),
+        ({'lora_parameters': {**config['lora_parameters'], 'rank': 7}}, 'cannot be added to the model: ValueError'),
+        ({'lora_parameters': {}}, 'cannot be added to the model: KeyError'),
+    ):
+        (tmp_path / 'mlx' / 'adapter_config.json').write_text(json.dumps({**config, **changes}), encoding='utf-8')
+        with pytest.raises(UserError, match=message):
+            await make(adapters={'sql': tmp_path / 'mlx'}).load()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.local.adapters import save_adapter
+from tests.local.adapters import save_adapter, save_mlx_adapter
 from tests.local.engines import Engine, on
 from tests.test_docs import ROOT, expected_outputs, script_of, snippets_of, without_trailing_spaces
 
@@ -28,6 +28,8 @@ def test_the_snippets_of_the_page_print_the_output_that_it_shows(
     engine.prepare(folder)
     if name in ('transformers', 'vllm'):
         save_adapter(trained_path, tmp_path / 'acme' / 'sql-lora')
+    if name == 'mlx':
+        save_mlx_adapter(trained_path, tmp_path / 'acme' / 'sql-lora', seed=1, keys=['self_attn.q_proj'])
     script = script_of([snippet for snippet in snippets_of(page) if snippet.kind == 'python'])
     program, results = tmp_path / 'page.py', tmp_path / 'written.json'
     program.write_text(script, encoding='utf-8')

@@ -1,8 +1,11 @@
-"""`TurnsRunner`: a runner for models that cannot be batched. Each job has a runner of its own, and they take turns."""
+"""`TurnsRunner`: a runner for responses that cannot share a batch. Each group has a runner of its own; they take turns.
+
+A group has the responses with the same key. By default each response is one: no responses share a batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 
 from .engine import Job, Runner
 
@@ -10,24 +13,38 @@ __all__ = ('TurnsRunner',)
 
 
 class TurnsRunner:
-    """Runs one step of each job's runner per step."""
+    """Runs one step of each group's runner per step."""
 
-    def __init__(self, make_runner: Callable[[], Runner], slots: int) -> None:
+    def __init__(
+        self, make_runner: Callable[[], Runner], slots: int, key_of: Callable[[Job], Hashable] = lambda job: job
+    ) -> None:
         self.slots = slots
         self._make_runner = make_runner
-        self._runners: dict[Job, Runner] = {}
+        self._key_of = key_of
+        self._runners: dict[Hashable, Runner] = {}
+        self._jobs: dict[Job, Hashable] = {}
+        """The key of each job."""
 
     def add(self, job: Job) -> None:
-        runner = self._make_runner()
+        key = self._key_of(job)
+        runner = self._runners.get(key) or self._make_runner()
         runner.add(job)
-        self._runners[job] = runner
+        self._runners[key] = runner
+        self._jobs[job] = key
 
     def remove(self, job: Job) -> None:
-        if (runner := self._runners.pop(job, None)) is not None:
-            runner.remove(job)
+        if job in self._jobs:
+            self._runners[self._jobs[job]].remove(job)
+            self._forget([job])
 
     def step(self) -> Collection[Job]:
         changed = [job for runner in [*self._runners.values()] for job in runner.step()]
-        for job in [job for job in self._runners if job.done]:
-            del self._runners[job]
+        self._forget([job for job in self._jobs if job.done])
         return changed
+
+    def _forget(self, jobs: Collection[Job]) -> None:
+        """Drop these jobs, and the runners without a job."""
+        for job in jobs:
+            del self._jobs[job]
+        used = {*self._jobs.values()}
+        self._runners = {key: runner for key, runner in self._runners.items() if key in used}

@@ -11,6 +11,7 @@ from math import isnan
 from typing import Any
 
 from ..local import Job
+from .adapters import ActiveAdapter
 from .choose import Samplers
 from .library import import_mlx, import_mlx_lm
 from .rows import Row
@@ -31,8 +32,11 @@ changes (`ArraysCache`, for Mamba) the padding would count as tokens.
 class BatchRunner:
     """Generates the responses of mlx-lm's batch, one step at a time."""
 
-    def __init__(self, model: Any, *, slots: int, prefill_tokens: int) -> None:
+    def __init__(self, model: Any, *, slots: int, prefill_tokens: int, adapters: ActiveAdapter | None = None) -> None:
         self.slots = slots
+        self._adapters = adapters
+        self._adapter: str | None = None
+        """The adapter of all responses here."""
         mx = import_mlx()
         self._generator = import_mlx_lm('generate').BatchGenerator(
             model,
@@ -49,6 +53,7 @@ class BatchRunner:
 
     def add(self, job: Job) -> None:
         row = Row(job)
+        self._adapter = job.adapter
         [uid] = self._generator.insert(
             [list(row.prompt.tokens)],
             max_tokens=[job.max_tokens + 1],
@@ -62,6 +67,8 @@ class BatchRunner:
         self._remove_jobs([job])
 
     def step(self) -> Collection[Job]:
+        if self._adapters is not None:
+            self._adapters.activate(self._adapter)
         _, responses = self._generator.next()
         self._fail_unusable(responses)
         changed: list[Job] = []

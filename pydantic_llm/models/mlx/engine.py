@@ -14,6 +14,7 @@ from ..local import BatchingOptions, Loaded, Runner, WorkerEngine
 from ..local.failures import attempt
 from ..local.probes import LENGTHS, find_problem, generate_probes
 from ..local.turns import TurnsRunner
+from .adapters import ActiveAdapter
 from .batch import BatchRunner
 from .library import import_mlx
 from .load import MLXSource, load
@@ -31,17 +32,20 @@ class MLXEngine(WorkerEngine):
         self._source = source
         self._options = options
         self._model: Any = None
+        self._adapters: ActiveAdapter | None = None
+        """The adapters that requests can name; `None` for a model without them."""
         self._is_batchable: bool | None = None
         """Whether responses can share forward passes; `None` if that is unknown."""
 
     def load_model(self) -> Loaded:
         self._model, loaded = load(self._source)
+        self._adapters = ActiveAdapter(self._model, self._source.adapters) if self._source.adapters else None
         self._is_batchable = None
         return loaded
 
     def unload_model(self) -> None:
         if self._model is not None:
-            self._model = None
+            self._model = self._adapters = None
             import_mlx().clear_cache()  # MLX keeps the memory of arrays for later ones
 
     def free_memory(self) -> None:
@@ -54,14 +58,20 @@ class MLXEngine(WorkerEngine):
         import_mlx().clear_streams()
 
     def make_runner(self, loaded: Loaded) -> Runner:
-        """Return mlx-lm's batch, or a batch of one per response if mlx-lm's code of the model cannot be batched."""
+        """Return mlx-lm's batch, one for each adapter.
+
+        If mlx-lm's code of the model cannot be batched, each response has a batch of its own.
+        """
         slots = self._options.max_batch_size
-        if slots == 1 or self._can_batch(loaded):
-            return self._make_batch(slots)
-        return TurnsRunner(partial(self._make_batch, 1), slots)
+        if slots > 1 and not self._can_batch(loaded):
+            return TurnsRunner(partial(self._make_batch, 1), slots)
+        if self._adapters is not None:
+            return TurnsRunner(partial(self._make_batch, slots), slots, lambda job: job.adapter)
+        return self._make_batch(slots)
 
     def _make_batch(self, slots: int) -> Runner:
-        return BatchRunner(self._model, slots=slots, prefill_tokens=self._options.prefill_tokens)
+        prefill_tokens, adapters = self._options.prefill_tokens, self._adapters
+        return BatchRunner(self._model, slots=slots, prefill_tokens=prefill_tokens, adapters=adapters)
 
     def _can_batch(self, loaded: Loaded) -> bool:
         """Return whether responses can share forward passes. This is tested once, and logged if they cannot.

@@ -6,12 +6,17 @@ from typing import Any
 
 from ..._extras import import_extra
 
-__all__ = ('import_mlx', 'import_mlx_lm')
+__all__ = ('import_mlx', 'import_mlx_lm', 'import_mlx_utils')
 
 
 def import_mlx() -> Any:
     """Import `mlx.core`. Raises `UserError` with the command that installs it."""
     return import_extra('mlx.core', extra='mlx', what='MLXModel')
+
+
+def import_mlx_utils() -> Any:
+    """Import `mlx.utils`. Raises `UserError` with the command that installs it."""
+    return import_extra('mlx.utils', extra='mlx', what='MLXModel')
 
 
 def import_mlx_lm(module: str = '') -> Any:

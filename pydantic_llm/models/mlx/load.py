@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -36,6 +36,8 @@ class MLXSource(Source):
 
     load_kwargs: Mapping[str, Any] | None = None
     """More arguments of `mlx_lm.load`."""
+    adapters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The folder of each adapter that a request can name."""
 
 
 def load(source: MLXSource) -> tuple[Any, Loaded]:

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, Unpack
 
 from ...settings import ModelSettings
-from ..local import BatchingOptions, LocalModel, LocalOptions, WhenFull, key_of
+from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from .engine import MLXEngine
 from .load import MLXSource
 from .settings import MLXModelSettings
@@ -32,6 +32,7 @@ class MLXModel(LocalModel):
         model_name: str | PathLike[str] | None = None,
         *,
         trust_remote_code: bool = False,
+        adapters: Adapters | None = None,
         load_kwargs: Mapping[str, Any] | None = None,
         max_batch_size: int = 32,
         prefill_tokens: int = 512,
@@ -41,8 +42,13 @@ class MLXModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
+        self.adapters = decode_adapters(adapters)
         self._source = MLXSource(
-            name=self.model_name, trust_remote_code=trust_remote_code, load_kwargs=load_kwargs, progress=progress
+            name=self.model_name,
+            trust_remote_code=trust_remote_code,
+            adapters=self.adapters,
+            load_kwargs=load_kwargs,
+            progress=progress,
         )
         self._batching = BatchingOptions(
             max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
@@ -50,7 +56,8 @@ class MLXModel(LocalModel):
 
     def engine_key(self) -> Hashable:
         source = self._source
-        return key_of('mlx', source.name, source.trust_remote_code, source.load_kwargs or {}, self._batching)
+        options = (source.trust_remote_code, source.adapters, source.load_kwargs or {})
+        return key_of('mlx', source.name, *options, self._batching)
 
     def make_engine(self) -> MLXEngine:
         return MLXEngine(self._source, self._batching)
