@@ -28,7 +28,7 @@ def main() -> int:
     """Run the tour. Return the exit code: 0 if every step had the expected result, else 1."""
     parser = ArgumentParser('python -m pydantic_llm.demo', description='A tour of pydantic_llm.')
     parser.add_argument('--live', action='store_true', help='use the real vendor whose key is set')
-    parser.add_argument('-m', '--model', help="use this model, e.g. 'openai:gpt-6.2-sol'; implies --live")
+    parser.add_argument('-m', '--model', help="use this model, e.g. 'openai:gpt-5.4-mini'; implies --live")
     arguments = parser.parse_args()
     screen = Screen()
     screen.print(f'pydantic_llm {__version__}: one typed interface to every LLM', style='bold')

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from ..messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from .steps import Step
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.console: Console | None = _open_console()
-        """`None` if `rich` is not installed."""
+        """`None` if the output is no terminal, or if `rich` is not installed."""
         self.width: int = min(WIDTH, self.console.width) if self.console else WIDTH
 
     def print(self, text: str = '', *, style: str = '') -> None:
@@ -59,7 +58,7 @@ class Board:
 
     def __enter__(self) -> Board:
         console = self._screen.console
-        if console is not None and console.is_terminal:
+        if console is not None:
             from rich.live import Live
 
             live = Live(console=console, get_renderable=self._render, auto_refresh=False)
@@ -72,8 +71,6 @@ class Board:
         self._stack.close()
         if console is None:
             print('\n'.join(self._plain_lines()))
-        elif not console.is_terminal:
-            console.print(self._render())
 
     def write(self, vendor: str, text: str, facts: str = '...') -> None:
         """Show the text of a vendor's result so far, with facts on it in the line above."""
@@ -113,7 +110,8 @@ class Board:
 
 def source_of(step: Step) -> str:
     """Return the source to show: the body of the function that runs the step, and the definitions that it uses."""
-    return '\n'.join(_trim_source(inspect.getsource(code), body_only=code is step.run) for code in step.code)
+    sources = [_trim_source(inspect.getsource(code), body_only=code is step.run) for code in step.code]
+    return '\n'.join(filter(None, (step.imports, *sources))).replace('show(', 'print(')
 
 
 def _trim_source(source: str, *, body_only: bool) -> str:
@@ -130,21 +128,15 @@ def _trim_source(source: str, *, body_only: bool) -> str:
 
 
 def text_of(shown: object) -> str:
-    """Return the text of an object that a step shows; '' for an event without text."""
-    match shown:
-        case str():
-            return shown
-        case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            return text
-        case _ if hasattr(shown, 'event_kind'):
-            return ''
-        case _:
-            return repr(shown)
+    """Return the text of an object that a step shows."""
+    return shown if isinstance(shown, str) else repr(shown)
 
 
 def _open_console() -> Console | None:
+    if not sys.stdout.isatty():
+        return None
     try:
         from rich.console import Console
     except ImportError:
         return None
-    return Console(width=None if sys.stdout.isatty() else WIDTH)
+    return Console()

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from ..agent import Agent, AgentRunResult
-from ..direct import model_request, model_request_stream
+from ..direct import model_request
 from ..messages import ModelResponse
 from ..models import Model
 
 __all__ = ('STEPS', 'Forecast', 'Show', 'Step', 'StepError', 'temperature', 'wind')
 
-Show = Callable[[object], None]
-"""Shows a text, an event of a stream or an object on the screen."""
+class Show(Protocol):
+    """Shows a text or an object on the screen, which displays its calls as those of `print`."""
+
+    def __call__(self, value: object, end: str = '\n') -> None: ...
 
 
-async def ask(model: Model, show: Show) -> ModelResponse:
+async def ask(model: Model, other: Model, show: Show) -> ModelResponse:
     """Send one request and show the text of the response."""
     response = await model_request(model, 'Do I need a coat?')
     show(response.text)
     return response
 
 
-async def stream_response(model: Model, show: Show) -> ModelResponse:
+async def stream_response(model: Model, other: Model, show: Show) -> ModelResponse:
     """Show a response while it is written."""
-    async with model_request_stream(model, 'And in Oslo?') as stream:
-        async for event in stream:  # a part starts, grows, ends
-            show(event)
-    return stream.get()
+    agent = Agent(model)
+    async with agent.run_stream('And in Oslo?') as run:
+        async for text in run.stream_text(delta=True, debounce_by=0):
+            show(text, end='')
+    return run.response
 
 
 async def temperature(city: str) -> float:
@@ -44,7 +47,7 @@ async def wind(city: str) -> str:
     return 'a light breeze from the west'
 
 
-async def call_tools(model: Model, show: Show) -> AgentRunResult[str]:
+async def call_tools(model: Model, other: Model, show: Show) -> AgentRunResult[str]:
     """Let the model call functions."""
     agent = Agent(model, tools=[wind, temperature])
     result = await agent.run('Is it a day for the beach?')
@@ -59,12 +62,25 @@ class Forecast(BaseModel):
     celsius: float
 
 
-async def fill_in(model: Model, show: Show) -> AgentRunResult[Forecast]:
+async def fill_in(model: Model, other: Model, show: Show) -> AgentRunResult[Forecast]:
     """Get the response as an object."""
     agent = Agent(model, output_type=Forecast)
     result = await agent.run('The forecast for Lisbon, please.')
     show(result.output)
     return result
+
+
+async def change_vendor(model: Model, other: Model, show: Show) -> AgentRunResult[str]:
+    """Continue the conversation with another vendor's model."""
+    agent = Agent(model, tools=[temperature])
+    first = await agent.run('How warm is it in Lisbon?')
+    second = await agent.run(
+        'Is that usual?',
+        model=other,
+        message_history=first.all_messages(),
+    )
+    show(second.output)
+    return second
 
 
 # ----------------------------------------------------------------------------------------------- expected results
@@ -79,9 +95,11 @@ class Step:
     """One step of the tour."""
 
     title: str
+    imports: str
+    """The line above the code, which imports what is new in it."""
     code: tuple[Callable[..., Any], ...]
     """The functions and classes whose source is shown."""
-    run: Callable[[Model, Show], Awaitable[Any]]
+    run: Callable[[Model, Model, Show], Awaitable[Any]]
     check: Callable[[Any, Sequence[str]], str]
     """Returns a note on the result and the texts that were shown; raises `StepError` if they are not as expected."""
 
@@ -117,10 +135,19 @@ def check_object(result: AgentRunResult[Forecast], shown: Sequence[str]) -> str:
     return ''
 
 
+def check_vendors(result: AgentRunResult[str], shown: Sequence[str]) -> str:
+    """Raise `StepError` if the last output has no text. Return the vendors in their order."""
+    if not result.output:
+        raise StepError('The output has no text.')
+    responses = [message for message in result.all_messages() if isinstance(message, ModelResponse)]
+    return ', then '.join(dict.fromkeys(str(response.provider_name) for response in responses))
+
+
 STEPS = (
-    Step('Ask', (ask,), ask, check_response),
-    Step('Stream', (stream_response,), stream_response, check_stream),
-    Step('Let it call your functions', (wind, call_tools), call_tools, check_tools),
-    Step('Get an object', (Forecast, fill_in), fill_in, check_object),
+    Step('Ask', 'from pydantic_llm.direct import model_request', (ask,), ask, check_response),
+    Step('Stream', 'from pydantic_llm import Agent', (stream_response,), stream_response, check_stream),
+    Step('Let it call your functions', '', (temperature, wind, call_tools), call_tools, check_tools),
+    Step('Get an object', 'from pydantic import BaseModel', (Forecast, fill_in), fill_in, check_object),
+    Step('Continue with another vendor', '', (change_vendor,), change_vendor, check_vendors),
 )
 """The steps, in the order of the tour."""

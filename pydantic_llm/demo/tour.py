@@ -24,7 +24,7 @@ __all__ = ('offline_models', 'tour')
 
 def openai_model(url: str) -> Model:
     """Build a model of OpenAI's API."""
-    return OpenAIModel('gpt-6.2-sol', provider=OpenAIProvider(base_url=f'{url}/v1'))
+    return OpenAIModel('gpt-5.4-mini', provider=OpenAIProvider(base_url=f'{url}/v1'))
 
 
 def anthropic_model(url: str) -> Model:
@@ -57,24 +57,26 @@ async def tour(models: Mapping[str, Model], screen: Screen) -> bool:
     for number, step in enumerate(STEPS, 1):
         screen.rule(f'{number} {step.title}', 'result (tokens, time)' if number == 1 else '')
         with Board(screen, step) as board:
-            succeeded += [await run_step(step, name, model, board) for name, model in models.items()]
+            for name, model in models.items():
+                other = next((other for other in models.values() if other is not model), model)
+                succeeded.append(await run_step(step, name, (model, other), board))
     for model in models.values():
         await model.aclose()
     screen.rule()
     return all(succeeded)
 
 
-async def run_step(step: Step, name: str, model: Model, board: Board) -> bool:
-    """Run one step with one model and show its result. Return whether it is as expected."""
+async def run_step(step: Step, name: str, models: tuple[Model, Model], board: Board) -> bool:
+    """Run one step with a model, and another one to go on with. Show the result; return whether it is as expected."""
     shown: list[str] = []
 
-    def show(value: object) -> None:
+    def show(value: object, end: str = '\n') -> None:
         shown.append(text_of(value))
         board.write(name, ''.join(shown))
 
     started = perf_counter()
     try:
-        result = await step.run(model, show)
+        result = await step.run(*models, show)
         seconds = perf_counter() - started
         note = step.check(result, shown)
     except (LLMError, StepError) as error:
