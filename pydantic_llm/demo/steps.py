@@ -15,6 +15,7 @@ from ..models import Model
 
 __all__ = ('STEPS', 'Forecast', 'Show', 'Step', 'StepError', 'temperature', 'wind')
 
+
 class Show(Protocol):
     """Shows a text or an object on the screen, which displays its calls as those of `print`."""
 
