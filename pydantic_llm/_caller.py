@@ -1,15 +1,17 @@
-"""Finds the line of the application that called this package, so that a Python warning shows it."""
+"""Finds the lines of the application on the stack: Python warnings and tracebacks of errors show these."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import warnings
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
-__all__ = ('BLOCKING_CALLER', 'Caller', 'find_caller', 'warn_caller')
+__all__ = ('BLOCKING_CALLER', 'Caller', 'find_caller', 'shorten_traceback', 'warn_caller')
 
 SKIPPED = (str(Path(__file__).parent), '<frozen ')
 LIBRARY = str(Path(contextlib.__file__).parent)
@@ -33,10 +35,8 @@ def find_caller() -> Caller | None:
     """Return the innermost line on the stack outside of this package and of Python, or `None`."""
     frame = inspect.currentframe()
     while frame is not None:
-        name = frame.f_code.co_filename
-        is_library = name.startswith(LIBRARY) and 'site-packages' not in name
-        if not (is_library or name.startswith(SKIPPED)):
-            return Caller(name, frame.f_lineno, frame.f_globals)
+        if _is_of_application(frame):
+            return Caller(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
         frame = frame.f_back
     return None
 
@@ -49,3 +49,28 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     registry: dict[Any, Any] = caller.module.setdefault('__warningregistry__', {})
     name = caller.module.get('__name__')
     warnings.warn_explicit(message, category, caller.file, caller.line, module=name, registry=registry)
+
+
+def shorten_traceback(error: BaseException) -> None:
+    """Drop the lines of this package and of Python from the traceback of an error that its message explains.
+
+    The environment variable `PYDANTIC_LLM_FULL_TRACEBACKS` keeps them, for reports about this package.
+    """
+    if os.environ.get('PYDANTIC_LLM_FULL_TRACEBACKS'):
+        return
+    links: list[TracebackType] = []
+    link = error.__traceback__
+    while link is not None:
+        if _is_of_application(link.tb_frame):
+            links.append(link)
+        link = link.tb_next
+    shortened: TracebackType | None = None
+    for link in reversed(links):
+        shortened = TracebackType(shortened, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    error.__traceback__ = shortened
+
+
+def _is_of_application(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    is_library = name.startswith(LIBRARY) and 'site-packages' not in name
+    return not (is_library or name.startswith(SKIPPED))

@@ -21,8 +21,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
-from ._caller import BLOCKING_CALLER, find_caller
-from .exceptions import UserError
+from ._caller import BLOCKING_CALLER, find_caller, shorten_traceback
+from .exceptions import LLMError, UserError
 
 __all__ = ('BlockingContext', 'Once', 'call_async', 'is_async', 'run_blocking', 'run_in_thread')
 
@@ -213,6 +213,9 @@ def _wait_for(task: _BackgroundTask[T]) -> T:
     """Wait for a task and return its result. If the caller is interrupted (Ctrl-C), the task is cancelled."""
     try:
         return task.outcome.result()
+    except LLMError as error:
+        shorten_traceback(error)
+        raise
     except BaseException:
         if not task.outcome.done():
             _get_background_loop().loop.call_soon_threadsafe(task.cancel)
@@ -243,8 +246,10 @@ class BlockingContext(Generic[T]):
         self._task = _start_task(self._background, self._run())
         try:
             return self._ready.result()
-        except BaseException:
+        except BaseException as error:
             self.close(cancel=True)
+            if isinstance(error, LLMError):
+                shorten_traceback(error)
             raise
 
     def __exit__(

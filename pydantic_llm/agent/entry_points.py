@@ -13,8 +13,10 @@ from typing import Any, Generic, Unpack, overload
 
 from typing_extensions import TypeIs, TypeVar
 
+from .._caller import shorten_traceback
 from .._threads import run_blocking
 from .._type_checks import check_callable
+from ..exceptions import LLMError
 from .agent_run import AgentRun, execute_run, open_run
 from .background_run import BackgroundRun
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
@@ -90,7 +92,11 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         check_callable(event_stream_handler, parameter='event_stream_handler')
         run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
         if event_stream_handler is None:
-            return await execute_run(run)
+            try:
+                return await execute_run(run)
+            except LLMError as error:
+                shorten_traceback(error)
+                raise
         async with BackgroundRun(run, partial(execute_run, run)) as background:
             await event_stream_handler(run.context, background.events())
             return await background.finish()

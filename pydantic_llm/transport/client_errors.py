@@ -2,8 +2,8 @@
 
 Pure. Start at `ErrorTranslator.translate`. A response with an error status is passed on to `errors`.
 
-The original exception is kept as the cause, which helps with a wrong certificate or an unknown host. It is dropped if
-it could show an API key: an exception about an invalid header contains the header.
+A connection error says what to look at, and has no cause: those of HTTP clients are long and explain less. Other
+exceptions keep the original one as their cause, unless it could show an API key.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..exceptions import (
 from .called_keys import FunctionFailure
 from .deadlines import DeadlineExceeded
 from .errors import error_from_response
+from .failure_reasons import explain_failure
 from .guard import REDIRECT_HEADER
 from .keys import HasHeaders, find_keys, hide_keys
 
@@ -123,7 +124,7 @@ class ErrorTranslator:
         if (mistake := _find_mistake(error)) is not None:
             return UserError(mistake)
         translated = self._translate_failure(error, model_name)
-        if translated is not error and not _shows_a_key(error):
+        if not isinstance(translated, (ModelConnectionError, type(error))) and not _shows_a_key(error):
             translated.__cause__ = error
         return translated
 
@@ -133,9 +134,7 @@ class ErrorTranslator:
         if not isinstance(translated, ModelConnectionError):
             return translated
         message = f'The answer of {model_name} broke off: {_describe_cause(error)}'
-        interrupted = StreamInterruptedError(model_name, message, provider_name=self.provider_name)
-        interrupted.__cause__ = translated.__cause__
-        return interrupted
+        return StreamInterruptedError(model_name, message, provider_name=self.provider_name)
 
     def from_response(self, response: Response, model_name: str) -> ModelAPIError:
         """Return our exception for a response with an error status, whose body has been read."""
@@ -160,7 +159,9 @@ class ErrorTranslator:
             return self._make_timeout_error(model_name, 'timeout', None)
         kinds = (*self._connection, *self._timeout, OSError)
         if isinstance(error, kinds) or _is_from(error, HTTP_LIBRARIES) or _is_closed(error):
-            message = f'No answer from {model_name}: {_describe_cause(error)}{_describe_address(error)}'
+            address = _describe_address(error)
+            reason = explain_failure(_describe_cause(error), _iterate_chain(error), address, self.provider_name)
+            message = f'No answer from {model_name}: {reason}'
             return ModelConnectionError(model_name, message, provider_name=self.provider_name)
         if _is_from(error, {self._package}):
             message = f'{model_name} could not be asked: {_describe_cause(error)}'

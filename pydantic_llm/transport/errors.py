@@ -28,6 +28,7 @@ from ..json_types import parse_json
 from ..messages.headers import ResponseHeaders, find_request_id
 from ..rate_limits import seconds_until_reset
 from .error_wording import classify
+from .failure_reasons import summarize_page
 
 __all__ = ('RETRY_INFO', 'error_from_event', 'error_from_invalid_json', 'error_from_response')
 
@@ -280,7 +281,7 @@ def _choose_error(status: int, error: _ErrorBody, *, has_retry_after: bool) -> t
 
 def _format_message(status: int, model_name: str, error: _ErrorBody) -> str:
     kinds = ', '.join(dict.fromkeys(error.kinds))[:QUOTED_CHARACTERS]
-    text = error.message.strip()[:QUOTED_CHARACTERS] or 'no explanation'
+    text = summarize_page(error.message.strip())[:QUOTED_CHARACTERS] or 'no explanation'
     return f'{model_name} answered {status}{f" ({kinds})" if kinds else ""}: {text}'
 
 

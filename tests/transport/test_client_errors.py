@@ -99,15 +99,12 @@ async def test_a_missing_response_is_a_connection_error(serve: Serve, connect: M
     assert KEY not in all_texts_of(caught.value)
 
 
-async def test_a_connection_error_leads_to_its_cause_unless_that_shows_the_key(serve: Serve) -> None:
+async def test_a_connection_error_has_no_chain_below_it(serve: Serve) -> None:
     dropped, garbled = await serve(drop), await serve(send_garbage)
-    causes: list[str] = []
     for make, server in ((openai_aiohttp, dropped), (openai_httpx2, garbled), (openai_aiohttp, garbled)):
         with pytest.raises(ModelConnectionError) as caught:
             await make(server.url).send(raw_request())
-        causes.append(type(caught.value.__cause__).__name__)
-    # aiohttp's exception contains the request's headers
-    assert causes == ['APITimeoutError', 'APIConnectionError', 'NoneType']
+        assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 async def test_a_refused_connection_is_a_connection_error(connect: Make) -> None:
