@@ -116,7 +116,13 @@ def temperature(city: str) -> float:
 '''
 """The file with tools of the page on the command line."""
 
-FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n', 'weather.py': WEATHER}
+REVIEWS = b'''\
+{"id": "r-17", "text": "Great value."}
+{"id": "r-18", "text": "It broke on the first day."}
+'''
+"""The file with rows of the page on many prompts."""
+
+FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n', 'weather.py': WEATHER, 'reviews.jsonl': REVIEWS}
 """The files in the folder of the snippets."""
 
 MODELS = (
