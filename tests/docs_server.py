@@ -116,10 +116,10 @@ def temperature(city: str) -> float:
 '''
 """The file with tools of the page on the command line."""
 
-REVIEWS = b'''\
+REVIEWS = b"""\
 {"id": "r-17", "text": "Great value."}
 {"id": "r-18", "text": "It broke on the first day."}
-'''
+"""
 """The file with rows of the page on many prompts."""
 
 FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n', 'weather.py': WEATHER, 'reviews.jsonl': REVIEWS}
