@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,9 +16,11 @@ import numpy as np
 import pytest
 
 from pydantic_llm import Agent
+from pydantic_llm.constraints import Regex
 from pydantic_llm.exceptions import ContextLengthError, ModelAPIError, ModelConnectionError, UserError
 from pydantic_llm.messages import ModelRequest, ModelResponse, TextPart
 from pydantic_llm.models.local import Job, Prompt, Sampling
+from pydantic_llm.models.local.detokenize import Detokenizer
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from tests.local import tiny
 from tests.local.engines import ENGINES, ask, skip_if_missing
@@ -35,7 +38,8 @@ from pydantic_llm.models.llamacpp.choose import choose  # noqa: E402
 from pydantic_llm.models.llamacpp.files import pick_file  # noqa: E402
 from pydantic_llm.models.llamacpp.rows import Row  # noqa: E402
 from pydantic_llm.models.llamacpp.sequences import count_common  # noqa: E402
-from tests.local.gguf_files import write_gguf  # noqa: E402
+from tests.local.gguf_files import add_sentence_pieces, write_encoder, write_gguf  # noqa: E402
+from tests.local.test_company import make_family  # noqa: E402
 from tests.test_docs import ROOT  # noqa: E402
 
 SYSTEM = 'The rules of this house are many, and each of them holds for all of its guests. ' * 4
@@ -204,6 +208,34 @@ async def test_a_prompt_is_limited_by_the_context(make: Callable[..., Any]) -> N
         await model.request(ask('word ' * 250))
 
 
+async def test_a_model_with_a_state_shares_whole_conversations(make: Callable[..., Any], tmp_path: Path) -> None:
+    folder = make_family(tmp_path, 'mamba')
+    file = llamacpp.prepare(folder)
+    prompts = [SYSTEM + text for text in ('Who?', 'Why?', 'When was it?')]
+    expected = llamacpp.expected(folder, prompts, 8)
+    model = make(file, max_new_tokens=8)
+    alone = [await model.request(ask(prompt)) for prompt in prompts]
+    together = await asyncio.gather(*(model.request(ask(prompt)) for prompt in prompts))
+    assert [response.text for response in (*alone, *together)] == [*expected, *expected]
+    assert {response.usage.cache_read_tokens for response in (*alone, *together)} == {0}
+    first = await model.request(ask(prompts[0]), {'max_tokens': 1, 'constraint': Regex('a')})
+    history = [*ask(prompts[0]), ModelResponse([TextPart('a')]), *ask('And then?')]
+    second = await model.request(history)
+    assert second.usage.cache_read_tokens == first.usage.input_tokens
+    assert second.text == (await make(file, max_new_tokens=8, max_batch_size=2).request(history)).text
+
+
+async def test_memories_that_are_separate_share_no_parts(make: Callable[..., Any]) -> None:
+    model = make(context_kwargs={**llamacpp.options['context_kwargs'], 'kv_unified': False}, max_batch_size=2)
+    settings: Any = {'max_tokens': 6}
+    responses = await asyncio.gather(*(model.request(ask_after_system(name), settings) for name in 'abc'))
+    roomy = make()
+    assert [response.text for response in responses] == [
+        (await roomy.request(ask_after_system(name), settings)).text for name in 'abc'
+    ]
+    assert {response.usage.cache_read_tokens for response in responses} == {0}
+
+
 def test_common_tokens_are_counted_across_blocks() -> None:
     tokens = [*range(300)]
     for length in (0, 1, 63, 64, 65, 128, 299):
@@ -286,6 +318,9 @@ async def test_options_of_llama_cpp_are_passed_on_and_unknown_ones_refused(make:
     for name, value in {'n_ctx': 0, 'n_threads': -1, 'max_batch_size': 500, 'prefill_tokens': 0}.items():
         with pytest.raises(UserError, match=f'{name} is {value}: give'):
             make(**{name: value})
+    for name in ('n_ctx', 'n_threads', 'max_batch_size'):
+        with pytest.raises(UserError, match=f"{name} is 'many': give a whole number"):
+            make(**{name: 'many'})
 
 
 async def test_the_sampling_defaults_of_a_file_hold_unless_a_setting_is_given(
@@ -302,8 +337,8 @@ async def test_the_sampling_defaults_of_a_file_hold_unless_a_setting_is_given(
 
 
 async def test_a_file_may_ask_for_a_first_token(make: Callable[..., Any], random_path: Path, tmp_path: Path) -> None:
-    changes = {'tokenizer.ggml.bos_token_id': 0}
-    file = write_gguf(random_path, tmp_path / 'bos.gguf', changes=changes, adds_bos=True)
+    changes = {'tokenizer.ggml.bos_token_id': 0, 'tokenizer.ggml.add_bos_token': True}
+    file = write_gguf(random_path, tmp_path / 'bos.gguf', changes=changes)
     loaded = await make(file).load()
     assert loaded.encode('hi', []).tokens[0] == 0
     assert loaded.encode('<|endoftext|>hi', []).tokens == loaded.encode('hi', []).tokens
@@ -327,9 +362,14 @@ async def test_templates_have_the_functions_and_tags_of_transformers(make: Calla
 
 
 async def test_a_model_without_a_template_says_so(make: Callable[..., Any], random_path: Path, tmp_path: Path) -> None:
-    file = write_gguf(random_path, tmp_path / 'bare.gguf', has_template=False)
+    file = write_gguf(random_path, tmp_path / 'bare.gguf', changes={'tokenizer.chat_template': None})
     with pytest.raises(UserError, match='has no chat template'):
         await make(file).request(ask())
+
+
+async def test_a_model_that_cannot_generate_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='it keeps no memory of tokens, as models for embeddings do'):
+        await make(write_encoder(tmp_path / 'bert.gguf')).load()
 
 
 async def test_weights_that_are_broken_fail_the_request(
@@ -339,6 +379,29 @@ async def test_weights_that_are_broken_fail_the_request(
     with pytest.raises(ModelAPIError, match='its highest logit is nan') as caught:
         await make(file).request(ask())
     assert not caught.value.retryable
+
+
+# ---------------------------------------------------------------------- another kind of tokenizer
+
+
+async def test_the_pieces_of_sentences_add_up_to_their_text(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path
+) -> None:
+    file = write_gguf(random_path, tmp_path / 'pieces.gguf', add_tokenizer=add_sentence_pieces)
+    model = make(file, max_new_tokens=40)
+    loaded = await model.load()
+    tokenizer = loaded.tokenizer
+    for text in ('ab no', ' ab', 'a  b', 'x你🙂', '</s>', ''):
+        tokens = tokenizer.encode(text)
+        detokenizer = Detokenizer(tokenizer.decode)
+        pieces = [*map(detokenizer.feed, tokens), detokenizer.close()]
+        assert ''.join(pieces) == tokenizer.decode(tokens) == text
+    assert set(tokenizer.special_tokens.values()) == {'<unk>', '<s>', '</s>'}
+    assert loaded.encode('<s>ab', []).tokens[:1] == [1]
+    for pattern in ('no ab{2,3} no', '[你🙂]{3}x'):
+        response = await model.request(ask('ab'), {'constraint': Regex(pattern)})
+        assert re.fullmatch(pattern, response.text), response
+        assert response.finish_reason == 'stop'
 
 
 # ---------------------------------------------------------------------- adapters
@@ -416,7 +479,7 @@ import os, sys
 from pydantic_llm import Agent
 from pydantic_llm.models.llamacpp import LlamaCppModel
 
-agent = Agent(LlamaCppModel(sys.argv[1], n_threads=2, max_new_tokens=6))
+agent = Agent(LlamaCppModel(sys.argv[1], n_threads=1, max_new_tokens=6))
 text = agent.run_sync('Say hi.').output
 child = os.fork()
 if not child:

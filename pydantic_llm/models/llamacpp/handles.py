@@ -90,6 +90,8 @@ class Context(Handle):
         super().__init__(pointer, library.llama_free)
         self.weights = weights
         self.memory: Pointer = library.llama_get_memory(pointer)
+        if not self.memory:
+            raise UserError('it keeps no memory of tokens, as models for embeddings do: it cannot generate text')
         self.tokens: int = library.llama_n_ctx_seq(pointer)
         """The number of tokens of a sequence that fit into the memory."""
         self.batch_tokens: int = library.llama_n_batch(pointer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from functools import cache
 from typing import Any
@@ -13,8 +14,11 @@ __all__ = ('import_llama_cpp', 'import_numpy', 'take_errors')
 
 logger = logging.getLogger('pydantic_llm.local')
 
-ERROR = 3
+ERROR = 4
 """The level of errors in llama.cpp's log (`ggml_log_level` in ggml/include/ggml.h)."""
+
+FUNCTION = re.compile(r'^\w+: ')
+"""The name of the function of llama.cpp that an entry of the log begins with."""
 
 _errors: deque[str] = deque(maxlen=20)
 """The newest errors in llama.cpp's log, which has the reason for a failure: its functions return a number or NULL."""
@@ -49,7 +53,7 @@ def _route_log(library: Any) -> Any:
         sentence = text.decode('utf-8', 'replace').strip()
         logger.debug('llama.cpp: %s', sentence)
         if level == ERROR:
-            _errors.append(sentence)
+            _errors.append(FUNCTION.sub('', sentence))
 
     callback = library.llama_log_callback(record)
     library.llama_log_set(callback, None)

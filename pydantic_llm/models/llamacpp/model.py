@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Mapping
 from os import PathLike, fspath
 from typing import Any, Unpack
 
-from ...exceptions import UserError
 from ...settings import ModelSettings
 from ..local import BatchingOptions, LocalModel, LocalOptions, WhenFull, key_of
+from ..local.options import check_count
 from .engine import LlamaCppEngine
 from .files import LlamaCppSource
 from .settings import LlamaCppModelSettings
@@ -53,10 +53,9 @@ class LlamaCppModel(LocalModel):
     ) -> None:
         super().__init__(model_name, **options)
         for name, value in {'n_ctx': n_ctx, 'n_threads': n_threads}.items():
-            if value is not None and value < 1:
-                raise UserError(f'{name} is {value!r}: give 1 or more')
-        if max_batch_size > MAX_RESPONSES:
-            raise UserError(f'max_batch_size is {max_batch_size!r}: give {MAX_RESPONSES} or less, as in llama.cpp')
+            if value is not None:
+                check_count(name, value)
+        check_count('max_batch_size', max_batch_size, most=MAX_RESPONSES)
         self._source = LlamaCppSource(
             name=self.model_name,
             filename=filename,

@@ -42,8 +42,7 @@ class Sequences:
             self.drop_kept()
         sequence = self._free.pop()
         self._tokens[sequence] = []
-        if shared and source in self._tokens:
-            self._share(source, sequence, shared)
+        if shared and source in self._tokens and self._share(source, sequence, shared):
             self._tokens[sequence] = [*tokens[:shared]]
         return sequence, len(self._tokens[sequence])
 
@@ -79,10 +78,17 @@ class Sequences:
                 best, most = sequence, count
         return best, most
 
-    def _share(self, source: int, sequence: int, count: int) -> None:
+    def _share(self, source: int, sequence: int, count: int) -> bool:
+        """Give a sequence the first tokens of another; return False if the memory has forgotten some of them."""
+        library, memory = import_llama_cpp(), self._context.memory
         # The memory of a state takes whole sequences only, without positions (`llama_kv_cache_dsv4::seq_cp`).
         begin, end = (0, count) if self._context.can_share_parts else (-1, -1)
-        import_llama_cpp().llama_memory_seq_cp(self._context.memory, source, sequence, begin, end)
+        library.llama_memory_seq_cp(memory, source, sequence, begin, end)
+        first = library.llama_memory_seq_pos_min(memory, sequence) if self._context.can_share_parts else 0
+        if (first, library.llama_memory_seq_pos_max(memory, sequence)) == (0, count - 1):
+            return True
+        library.llama_memory_seq_rm(memory, sequence, -1, -1)
+        return False
 
 
 def count_common(one: Sequence[int], other: Sequence[int]) -> int:

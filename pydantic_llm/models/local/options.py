@@ -15,7 +15,7 @@ from ...streaming.text_calls.formats import CallFormatName
 from ..options import GivenOptions, ModelOptions, read_options
 from .worker import WhenFull
 
-__all__ = ('BatchingOptions', 'LocalOptions')
+__all__ = ('BatchingOptions', 'LocalOptions', 'check_count')
 
 
 class LocalOptions(ModelOptions, total=False):
@@ -74,8 +74,14 @@ class BatchingOptions:
 
     def __post_init__(self) -> None:
         for name in ('max_batch_size', 'prefill_tokens'):
-            value = getattr(self, name)
-            if value < 1:
-                raise UserError(f'{name} is {value!r}: give 1 or more')
+            check_count(name, getattr(self, name))
         if self.prefix_cache_bytes is not None and self.prefix_cache_bytes < 0:
             raise UserError(f'prefix_cache_bytes is {self.prefix_cache_bytes!r}: give 0 or more')
+
+
+def check_count(name: str, value: object, *, most: int = 2**31 - 1) -> None:
+    """Raise `UserError` if the value of an option is not a whole number from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f'{name} is {value!r}: give a whole number, 1 or more')
+    if value > most:
+        raise UserError(f'{name} is {value!r}: give {most} or less')

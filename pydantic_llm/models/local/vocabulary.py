@@ -20,6 +20,9 @@ SPECIAL = b'\xff'
 BYTE = re.compile(r'<0x([0-9A-Fa-f]{2})>')
 """A token of SentencePiece that is one byte."""
 
+MARK = '\x02'
+"""A character that begins a text without being part of it, so that no space is added before the text."""
+
 SPACE = '▁'
 """A space in the tokens of SentencePiece."""
 
@@ -52,10 +55,17 @@ class _PythonTokenizer:
         own: Sequence[bytes] | None = getattr(tokenizer, 'token_bytes', None)
         read = self._read_names(size, special) if own is None else _mark_special(own, special)
         self.tokens = [*read, *(SPECIAL + b'unused' for _ in range(size - len(read)))]
+        self._adds_space = b''.join([self.tokens[token] for token in self._encode('a')]) == b' a'
 
     def __call__(self, text: str) -> list[int]:
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- llguidance tries bytes
             raise TypeError('the tokenizer takes text')
+        if not self._adds_space:
+            return self._encode(text)
+        start, tokens = self._encode(MARK), self._encode(MARK + text)
+        return tokens[len(start) :] if tokens[: len(start)] == start else self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
         tokens: list[int] = self._tokenizer(text, add_special_tokens=False)['input_ids']
         return tokens
 
