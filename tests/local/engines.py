@@ -32,7 +32,7 @@ VLLM_KWARGS = {
 }
 """The options of vLLM for a tiny model on a CPU."""
 
-LLAMACPP_KWARGS = {'type_k': 0, 'type_v': 0, 'flash_attn_type': 0}
+LLAMACPP_KWARGS = {'type_k': 'f32', 'type_v': 'f32', 'flash_attn_type': 0}
 """Options of llama.cpp: numbers of 32 bits for keys, values and attention, as in Transformers."""
 
 

@@ -201,6 +201,27 @@ async def test_a_full_memory_forgets_ended_responses_first(
     assert again.usage.cache_read_tokens == again.usage.input_tokens - 1
 
 
+@pytest.mark.parametrize(
+    ('slots', 'piece', 'context'),
+    [(1, 1, 1), (32, 1, 40), (128, 3, 300), (256, 1, 256), (3, 512, 33), (200, 512, None)],
+)
+async def test_any_size_of_batch_piece_and_context_gives_the_same_text(
+    make: Callable[..., Any], slots: int, piece: int, context: int | None
+) -> None:
+    settings: Any = {'max_tokens': 6}
+    model = make(max_batch_size=slots, prefill_tokens=piece, n_ctx=context)
+    if context == 1:
+        with pytest.raises(ContextLengthError, match='reads 1 at most'):
+            await model.request(ask('x'), settings)
+        return
+    prompts = [f'{number}' for number in range(12)]
+    roomy = make()
+    responses = await asyncio.gather(*(model.request(ask(prompt), settings) for prompt in prompts))
+    assert [response.text for response in responses] == [
+        (await roomy.request(ask(prompt), settings)).text for prompt in prompts
+    ]
+
+
 async def test_a_prompt_is_limited_by_the_context(make: Callable[..., Any]) -> None:
     model = make(n_ctx=256)
     assert (await model.load()).context_length == 256
@@ -292,7 +313,7 @@ async def test_a_broken_file_is_a_user_error_with_the_reason(
     for name, data in {'text': b'no model at all', 'half': content[: len(content) // 2], 'empty': b''}.items():
         path = tmp_path / f'{name}.gguf'
         path.write_bytes(data)
-        with pytest.raises(UserError, match=r'cannot be loaded: .*llama.cpp cannot read it: \w'):
+        with pytest.raises(UserError, match=r'cannot be loaded: llama.cpp reports \w.*(magic|file|tensor)'):
             await make(path).load()
     for name in ('missing.gguf', 'no/such/thing', 'nothing'):
         with pytest.raises(UserError, match='cannot be loaded: give a name on the hub or the path of'):
@@ -310,8 +331,17 @@ async def test_options_of_llama_cpp_are_passed_on_and_unknown_ones_refused(make:
     assert (await model.request(ask('word ' * 90), {'max_tokens': 2})).usage.output_tokens == 2
     with pytest.raises(UserError, match="context_kwargs has the unknown key 'n_ubatches'; did you mean 'n_ubatch'"):
         await make(context_kwargs={'n_ubatches': 64}).load()
-    with pytest.raises(UserError, match="model_kwargs has 'many' for 'n_gpu_layers'"):
-        await make(model_kwargs={'n_gpu_layers': 'many'}).load()
+    with pytest.raises(UserError, match="model_kwargs has 'many' for 'main_gpu'"):
+        await make(model_kwargs={'main_gpu': 'many'}).load()
+    for where, options, message in [
+        ('context_kwargs', {'n_ctx': 64}, "has 'n_ctx': give n_ctx= to the model"),
+        ('context_kwargs', {'n_seq_max': 64}, "has 'n_seq_max': give max_batch_size= to the model"),
+        ('context_kwargs', {'type_k': 'q9'}, "has 'q9' for 'type_k': give one of f32, f16, q4_0"),
+        ('context_kwargs', {'type_v': 999}, "has 999 for 'type_v': give one of f32, f16, q4_0"),
+        ('model_kwargs', {'vocab_only': True}, "has 'vocab_only', which the engine sets"),
+    ]:
+        with pytest.raises(UserError, match=f'{where} {message}'):
+            await make(**{where: options}).load()
     for name, hint in {'lora_path': 'adapter', 'n_cxt': 'n_ctx', 'n_batch': 'prefill_tokens'}.items():
         with pytest.raises(TypeError, match=f'{name}.*did you mean {hint}='):
             make(**{name: 1})
@@ -368,7 +398,7 @@ async def test_a_model_without_a_template_says_so(make: Callable[..., Any], rand
 
 
 async def test_a_model_that_cannot_generate_is_a_user_error(make: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='it keeps no memory of tokens, as models for embeddings do'):
+    with pytest.raises(UserError, match='cannot chat: it remembers no tokens, as a model for embeddings'):
         await make(write_encoder(tmp_path / 'bert.gguf')).load()
 
 
@@ -446,7 +476,7 @@ async def test_an_adapter_changes_the_weights(
     assert texts[0] == texts[1] != texts[2] == texts[3]
     assert len({id(model.engine) for model in (adapted, plain, without)}) == 3
     for path in (random_file, tmp_path / 'missing.gguf'):
-        with pytest.raises(UserError, match=r'adapter=.* cannot be loaded: \w'):
+        with pytest.raises(UserError, match=r'adapter=.* cannot be loaded: llama.cpp reports \w{3}'):
             await make(adapter=path).load()
 
 

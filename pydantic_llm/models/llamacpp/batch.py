@@ -71,7 +71,7 @@ class BatchRunner:
         pieces = self._plan()
         while pieces and not self._read_pieces(pieces):
             pieces = self._make_room(pieces)
-        ready = self._choose_tokens(pieces)
+        ready = self._choose_tokens(pieces) if pieces else []
         for row in ready:
             if row.job.done:
                 self._leave(row)

@@ -44,7 +44,7 @@ def _free(pointer: Pointer, free: Callable[[Pointer], Any], owner: int) -> None:
 
 
 class Weights(Handle):
-    """A model in memory, or its vocabulary and metadata alone. Raises `OSError` if the file cannot be loaded."""
+    """A model in memory, or its vocabulary and metadata alone. Raises `UserError` if the file cannot be loaded."""
 
     def __init__(self, path: str, options: Mapping[str, Any]) -> None:
         library = import_llama_cpp()
@@ -54,7 +54,7 @@ class Weights(Handle):
         fill_fields(parameters, options, where='model_kwargs')
         pointer = library.llama_model_load_from_file(os.fsencode(path), parameters)
         if not pointer:
-            raise OSError(f'llama.cpp cannot read it: {take_errors() or "it gives no reason"}')
+            raise UserError(f'{path!r} cannot be loaded: llama.cpp reports {take_errors() or "no reason"}')
         super().__init__(pointer, library.llama_model_free)
         self.vocabulary: Pointer = library.llama_model_get_vocab(pointer)
 
@@ -72,7 +72,7 @@ class Weights(Handle):
         take_errors()
         pointer = import_llama_cpp().llama_adapter_lora_init(self.pointer, os.fsencode(path))
         if not pointer:
-            raise UserError(f'adapter={path!r} cannot be loaded: {take_errors() or "it does not fit the model"}')
+            raise UserError(f'adapter={path!r} cannot be loaded: llama.cpp reports {take_errors() or "no reason"}')
         return pointer  # freed with the weights (`llama_adapter_lora_free` in llama.h)
 
 
@@ -90,8 +90,6 @@ class Context(Handle):
         super().__init__(pointer, library.llama_free)
         self.weights = weights
         self.memory: Pointer = library.llama_get_memory(pointer)
-        if not self.memory:
-            raise UserError('it keeps no memory of tokens, as models for embeddings do: it cannot generate text')
         self.tokens: int = library.llama_n_ctx_seq(pointer)
         """The number of tokens of a sequence that fit into the memory."""
         self.batch_tokens: int = library.llama_n_batch(pointer)

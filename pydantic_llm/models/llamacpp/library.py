@@ -30,7 +30,7 @@ def import_llama_cpp() -> Any:
     From then on, llama.cpp's log goes to the logger `pydantic_llm.local`: it is global, and goes to stderr otherwise.
     """
     library = import_extra('llama_cpp', extra='llamacpp', what='LlamaCppModel')
-    _route_log(library)
+    _initialize(library)
     return library
 
 
@@ -46,8 +46,8 @@ def take_errors() -> str:
 
 
 @cache
-def _route_log(library: Any) -> Any:
-    """Replace the function that gets llama.cpp's log. The cache keeps it alive, as the library needs."""
+def _initialize(library: Any) -> Any:
+    """Replace the function that gets llama.cpp's log, which the cache keeps alive, and start the library."""
 
     def record(level: int, text: bytes, _: Any) -> None:
         sentence = text.decode('utf-8', 'replace').strip()
@@ -57,4 +57,5 @@ def _route_log(library: Any) -> Any:
 
     callback = library.llama_log_callback(record)
     library.llama_log_set(callback, None)
+    library.llama_backend_init()
     return callback

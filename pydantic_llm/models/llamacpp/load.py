@@ -5,8 +5,9 @@ Runs in the engine's thread. Start at `load`.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -24,6 +25,34 @@ __all__ = ('load',)
 
 MAX_CONTEXT = 16_384
 """The size of the memory, in tokens, of a model with a longer context: for 8 billion parameters it takes 2 GB."""
+
+CONTEXT_STEP = 256
+"""The size of a memory is a multiple of this number of tokens (`llama_context` in src/llama-context.cpp)."""
+
+OWN_OPTIONS = {
+    'n_batch': 'prefill_tokens',
+    'n_ctx': 'n_ctx',
+    'n_gpu_layers': 'n_gpu_layers',
+    'n_seq_max': 'max_batch_size',
+    'n_threads': 'n_threads',
+}
+"""The fields of llama.cpp that are options of the model object -> the names of these options."""
+
+SET_HERE = ('embeddings', 'n_outputs_max', 'n_outputs_max_per_seq', 'no_alloc', 'pooling_type', 'vocab_only')
+"""The fields of llama.cpp that have the values that the engine needs. With others, the process aborts."""
+
+MEMORY_TYPES = {
+    'f32': 0,
+    'f16': 1,
+    'q4_0': 2,
+    'q4_1': 3,
+    'q5_0': 6,
+    'q5_1': 7,
+    'q8_0': 8,
+    'iq4_nl': 20,
+    'bf16': 30,
+}
+"""The types of keys and values (`kv_cache_types` in common/arg.cpp) -> their numbers. Others abort the process."""
 
 SAMPLING_KEYS = {
     'temperature': 'temp',
@@ -46,14 +75,17 @@ def load(source: LlamaCppSource, batching: BatchingOptions) -> tuple[Context, Lo
     with translate_errors(source, engine='llamacpp-local'):
         path = find_file(source)
         tokenizer = GgufTokenizer(path)
-        weights = Weights(path, {'n_gpu_layers': source.n_gpu_layers, **source.model_kwargs})
+        model_options = _check_fields('model_kwargs', source.model_kwargs)
+        weights = Weights(path, {'n_gpu_layers': source.n_gpu_layers, **model_options})
         _check_model(source, weights)
         adapters = [(weights.load_adapter(source.adapter), source.adapter_scale)] if source.adapter else []
         context = Context(weights, _make_context_options(source, batching, weights), adapters)
+        if not context.memory:
+            raise UserError(f'{source.name!r} cannot chat: it remembers no tokens, as a model for embeddings')
     count = library.llama_model_n_params(weights.pointer)
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, a context of {context.tokens:,} tokens, in {took}')
-    return context, _collect_facts(tokenizer, weights, context)
+    return context, _collect_facts(source, tokenizer, weights, context)
 
 
 def _check_model(source: LlamaCppSource, weights: Weights) -> None:
@@ -69,20 +101,40 @@ def _make_context_options(source: LlamaCppSource, batching: BatchingOptions, wei
     """Return the fields of `llama_context_params`."""
     library = import_llama_cpp()
     threads = source.n_threads or _count_cores()
-    trained: int = library.llama_model_n_ctx_train(weights.pointer)
     # As many sequences again are kept for the prompts that begin with their tokens.
     sequences = min(2 * batching.max_batch_size, library.llama_max_parallel_sequences())
     return {
-        'n_ctx': source.n_ctx or min(trained, MAX_CONTEXT),
-        'n_batch': batching.prefill_tokens + batching.max_batch_size,
-        'n_ubatch': min(512, batching.prefill_tokens + batching.max_batch_size),
+        'n_ctx': math.ceil(_find_context_length(source, weights) / CONTEXT_STEP) * CONTEXT_STEP,
+        # At least one token of each sequence (`llama_context::output_reserve`).
+        'n_batch': max(sequences, batching.prefill_tokens + batching.max_batch_size),
         'n_seq_max': sequences,
         'n_threads': threads,
         'n_threads_batch': threads,
         # One memory for all sequences: any of them may take all of it, and they can share tokens.
         'kv_unified': True,
-        **source.context_kwargs,
+        **_check_fields('context_kwargs', source.context_kwargs),
     }
+
+
+def _find_context_length(source: LlamaCppSource, weights: Weights) -> int:
+    """Return the maximum length of prompt and response together, in tokens."""
+    trained: int = import_llama_cpp().llama_model_n_ctx_train(weights.pointer)
+    return source.n_ctx or min(trained, MAX_CONTEXT)
+
+
+def _check_fields(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of llama.cpp with numbers for names of types. Raises `UserError` for those that it cannot have."""
+    for name in options:
+        if name in OWN_OPTIONS:
+            raise UserError(f'{where} has {name!r}: give {OWN_OPTIONS[name]}= to the model')
+        if name in SET_HERE:
+            raise UserError(f'{where} has {name!r}, which the engine sets')
+    types = {name: options[name] for name in ('type_k', 'type_v') if name in options}
+    for name, value in types.items():
+        types[name] = MEMORY_TYPES.get(value, value)
+        if types[name] not in MEMORY_TYPES.values():
+            raise UserError(f'{where} has {value!r} for {name!r}: give one of {", ".join(MEMORY_TYPES)}')
+    return {**options, **types}
 
 
 def _count_cores() -> int:
@@ -91,14 +143,14 @@ def _count_cores() -> int:
     return max(1, available // 2)
 
 
-def _collect_facts(tokenizer: GgufTokenizer, weights: Weights, context: Context) -> Loaded:
+def _collect_facts(source: LlamaCppSource, tokenizer: GgufTokenizer, weights: Weights, context: Context) -> Loaded:
     """Return the facts about the model."""
     size = context.vocabulary_size
     return Loaded(
         tokenizer=Tokenizer(tokenizer),
         encode=partial(_encode_prompt, tokenizer),
         vocabulary_size=size,
-        context_length=context.tokens,
+        context_length=min(context.tokens, _find_context_length(source, weights)),
         sampling=_read_sampling(weights),
         eos=tokenizer.end_ids,
         constraints=CONSTRAINT_KINDS,
