@@ -1,4 +1,4 @@
-"""`CalledToolset`: tools whose failure does not end the program, and whose calls the user may approve."""
+"""`CalledToolset`: tools whose failure does not end the program; `ask_for_approval` asks the user before a call."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import sys
 from typing import Any
 
 from ..exceptions import ApprovalRequired, CallDeferred, LLMError, ModelRetry, ToolFailed, UserError
+from ..messages import ToolCallPart
 from ..tools.context import RunContext
-from ..toolsets import AbstractToolset, ToolsetTool
+from ..tools.deferred import DeferredToolRequests, DeferredToolResults, ToolDenied
+from ..toolsets import ToolsetTool
 from ..toolsets.toolset import WrapperToolset
 
-__all__ = ('CalledToolset',)
+__all__ = ('CalledToolset', 'ask_for_approval')
 
 
 class CalledToolset(WrapperToolset[None]):
-    """The tools of another toolset, whose errors the model gets. With `approve`, the terminal asks before each call."""
-
-    def __init__(self, wrapped: AbstractToolset[None], *, approve: bool) -> None:
-        super().__init__(wrapped)
-        self._approve = approve
+    """The tools of another toolset, whose errors the model gets."""
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
     ) -> Any:
-        if self._approve and not _is_approved(name, tool_args):
-            raise ToolFailed('The user did not approve this call.')
         try:
             return await super().call_tool(name, tool_args, ctx, tool)
         except (LLMError, ModelRetry, ToolFailed, ApprovalRequired, CallDeferred):
@@ -33,10 +29,20 @@ class CalledToolset(WrapperToolset[None]):
             raise ToolFailed(f'{type(error).__name__}: {error}') from error
 
 
-def _is_approved(name: str, tool_args: dict[str, Any]) -> bool:
-    """Ask on the terminal. Raises `UserError` if the standard input is not one."""
+def ask_for_approval(requests: DeferredToolRequests) -> DeferredToolResults:
+    """Ask on the terminal which of the tool calls may be executed. Raises `UserError` without a terminal."""
+    if requests.calls:
+        raise UserError(f'The tool {requests.calls[0].tool_name!r} is executed elsewhere: it cannot be called here')
     if not sys.stdin.isatty():
-        raise UserError('--approve needs a terminal as the standard input')
-    shown = ', '.join(f'{key}={value!r}' for key, value in tool_args.items())
-    print(f'Call {name}({shown})? [y/N] ', end='', file=sys.stderr, flush=True)
+        raise UserError(
+            f'The tool {requests.approvals[0].tool_name!r} needs an approval: the standard input must be a terminal'
+        )
+    denied = ToolDenied('The user did not approve this call.')
+    return requests.build_results(
+        approvals={call.tool_call_id: _is_approved(call) or denied for call in requests.approvals}
+    )
+
+
+def _is_approved(call: ToolCallPart) -> bool:
+    print(f'Call {call.tool_name}({call.args_as_json_str()})? [y/N] ', end='', file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ('y', 'yes')

@@ -29,8 +29,9 @@ def chat(arguments: Namespace) -> None:
     settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
     with asyncio.Runner() as runner:
         session = open_session(arguments, settings)
+        talk = Chat(arguments, session, runner)
         try:
-            talk = Chat(arguments, session, runner)
+            talk.open_toolsets()
             talk.attach(arguments.attach)
             print_note(f'{session.model.model_id}. /help lists the commands, Ctrl-D leaves.')
             if session.messages:
@@ -39,7 +40,7 @@ def chat(arguments: Namespace) -> None:
             while not talk.is_over and (text := read_input()) is not None:
                 handle_input(talk, text if text.startswith('/') else fill_prompt(template, text, arguments))
         finally:
-            runner.run(session.model.aclose())
+            runner.run(talk.aclose())
 
 
 def handle_input(talk: Chat, text: str) -> None:

@@ -53,14 +53,17 @@ def _tools(chat: Chat, text: str) -> None:
     session = chat.session
     if text:
         is_function = ':' in text and '/' not in text.partition(':')[2] and ' ' not in text
-        session.toolsets += make_toolsets([text] if is_function else [], [] if is_function else [text], approve=False)
+        added = make_toolsets([text] if is_function else [], [] if is_function else [text], approve=chat.approve)
+        session.toolsets += added
+        chat.open_toolsets()
     names = [name for toolset in session.toolsets for name in _describe_toolset(toolset)]
     print_note('\n'.join(names) or 'No tools: /tools module:function, or /tools COMMAND for an MCP server')
 
 
 def _describe_toolset(toolset: Any) -> list[str]:
     """Return a line for each function, or one for a toolset whose tools are known when it is connected."""
-    toolset = getattr(toolset, 'wrapped', toolset)
+    while (inner := getattr(toolset, 'wrapped', None)) is not None:
+        toolset = inner
     tools: dict[str, Any] | None = getattr(toolset, 'tools', None)
     if tools is None:
         return [toolset.label]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -37,12 +38,27 @@ class Chat:
         """The index in the messages of the last prompt; `None` before the first one."""
         self.last_prompt: list[UserContent] = []
         self._runner = runner
+        self._stack = AsyncExitStack()
+        self._open_toolsets = 0
+        self.approve: bool = arguments.approve
+        """True if the user approves each tool call."""
         self._files_to: Path = arguments.files_to
         self._history: Path | None = arguments.history
         if self._history is not None:
             if session.messages:
                 raise UsageError('--history and --continue do not go together')
             session.messages = load_history(self._history)
+
+    def open_toolsets(self) -> None:
+        """Open the toolsets that are not open yet. A server of tools then keeps its state from prompt to prompt."""
+        for toolset in self.session.toolsets[self._open_toolsets :]:
+            self._runner.run(self._stack.enter_async_context(toolset))
+            self._open_toolsets += 1
+
+    async def aclose(self) -> None:
+        """Close the toolsets and the model."""
+        await self._stack.aclose()
+        await self.session.model.aclose()
 
     def attach(self, names: list[str]) -> None:
         """Read files, which are sent with the next prompt."""

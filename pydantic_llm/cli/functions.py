@@ -73,7 +73,8 @@ def make_toolsets(tools: Sequence[str], servers: Sequence[str], *, approve: bool
         toolsets.append(FunctionToolset(functions))
     for server in servers:
         toolsets += _connect(server)
-    return [CalledToolset(toolset, approve=approve) for toolset in toolsets]
+    called = [CalledToolset(toolset) for toolset in toolsets]
+    return [toolset.approval_required() for toolset in called] if approve else [*called]
 
 
 def _connect(server: str) -> list[Any]:

@@ -52,6 +52,8 @@ class Shown:
                 self._print_note(f'{result.tool_name} failed: {_shorten(result.model_response())}')
             case FunctionToolResultEvent(result=ToolReturnPart(outcome='failed') as result):
                 self._print_note(f'{result.tool_name} failed: {_shorten(str(result.content))}')
+            case FunctionToolResultEvent(result=ToolReturnPart(outcome='denied') as result):
+                self._print_note(f'{result.tool_name} was not called')
             case FunctionToolResultEvent(result=result) if self._verbose:
                 self._print_note(f'{result.tool_name} returned {_shorten(str(result.content))}')
             case _ if not self._is_quiet:

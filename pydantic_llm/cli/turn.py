@@ -6,6 +6,7 @@ Without tools and a schema, the model gets one request. With them, an agent runs
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Sequence
+from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
@@ -97,30 +98,41 @@ class Turn:
         self.output = response.text
 
     async def _run_agent(self) -> None:
-        from ..agent import Agent, RunContext, capture_run_messages
-
-        async def show_events(_: RunContext[Any], events: AsyncIterable[Any]) -> None:
-            async for event in events:
-                self._shown.show(event)
+        from ..agent import Agent, capture_run_messages
+        from ..tools.deferred import DeferredToolRequests
+        from .called_tools import ask_for_approval
 
         session = self._session
-        agent = Agent(
+        output_type = session.output_type or str
+        agent: Agent[None, Any] = Agent(
             session.model,
             instructions=session.system,
             toolsets=session.toolsets,
             model_settings=session.settings,
-            output_type=session.output_type or str,
+            output_type=[output_type, DeferredToolRequests] if session.toolsets else output_type,
         )
-        with capture_run_messages() as self._captured:
-            result = await agent.run(
-                self._content,
-                message_history=session.messages,
-                event_stream_handler=show_events if session.stream else None,
-            )
-        self._messages = result.new_messages()
+        options: dict[str, Any] = {'user_prompt': self._content, 'message_history': session.messages}
+        if session.stream:
+            options['event_stream_handler'] = self._show_events
+        async with AsyncExitStack() as stack:
+            for toolset in session.toolsets:  # one session of a server for all runs of the turn
+                await stack.enter_async_context(toolset)
+            with capture_run_messages() as self._captured:
+                result = await agent.run(**options)
+            while isinstance(result.output, DeferredToolRequests):
+                results = ask_for_approval(result.output)
+                options |= {'user_prompt': None, 'message_history': result.all_messages()}
+                with capture_run_messages() as self._captured:
+                    result = await agent.run(**options, deferred_tool_results=results)
+        self._messages = result.all_messages()[self._first_new :]
         self.output = result.output
         if not session.stream:
             self._show_whole(self.response)
+
+    async def _show_events(self, _: object, events: AsyncIterable[Any]) -> None:
+        async for event in events:
+            self._shown.show(event)
+        self._shown.finish()
 
     def _show_whole(self, response: ModelResponse) -> None:
         for index, part in enumerate(response.parts):

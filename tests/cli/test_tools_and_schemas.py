@@ -78,7 +78,7 @@ def test_the_model_gets_the_error_of_a_tool(cli: Cli, scripted: Scripted) -> Non
 def test_approval_needs_a_terminal(cli: Cli) -> None:
     run = cli('-m', 'test', '--tool', 'cli_weather:temperature', '--approve', 'hi')
     assert run.code == 1
-    assert '--approve needs a terminal' in run.err
+    assert "The tool 'temperature' needs an approval: the standard input must be a terminal" in run.err
 
 
 def test_a_conversation_with_tools_is_continued(cli: Cli, scripted: Scripted) -> None:
