@@ -24,7 +24,7 @@ SETTINGS: Sequence[Any] = (
     {'max_tokens': 12},
     {'max_tokens': 12, 'temperature': 1.0, 'seed': 3},
     {'max_tokens': 12, 'constraint': Regex('[a-c]{30}')},
-    {'max_tokens': 12, 'presence_penalty': 1.0, 'frequency_penalty': 0.5, 'repetition_penalty': 1.3},
+    {'max_tokens': 12, 'presence_penalty': 1.0, 'frequency_penalty': 0.5},
 )
 """Responses whose next token depends on the earlier ones in each of the ways that there are."""
 

@@ -105,7 +105,7 @@ async def test_a_response_that_crosses_the_limit_draws_what_it_would_alone(
     make: Callable[..., Any], tmp_path: Path
 ) -> None:
     model = make(make_model(tmp_path, 'phi3'), max_new_tokens=TOKENS)
-    settings: Any = {'temperature': 1.0, 'seed': 5, 'repetition_penalty': 1.2}
+    settings: Any = {'temperature': 1.0, 'seed': 5, 'transformers_repetition_penalty': 1.2}
     alone = [(await model.request(ask(prompt), settings)).text for prompt in CROSSING]
     together = await asyncio.gather(*(model.request(ask(prompt), settings) for prompt in (*CROSSING, *LONG, *SHORT)))
     assert [response.text for response in together[:2]] == alone
