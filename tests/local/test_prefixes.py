@@ -13,7 +13,8 @@ import torch
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, UserPromptPart
 from pydantic_llm.models.local.prefix_cache import BLOCK_TOKENS, PrefixCache
-from tests.local.engines import ask, on
+from pydantic_llm.models.transformers.paged import PAGE_TOKENS
+from tests.local.engines import Engine, ask, on
 from tests.local.storm import until
 from tests.local.test_company import make_family
 
@@ -149,13 +150,21 @@ async def test_a_model_that_keeps_a_state_reads_each_prompt_whole(
     assert 'reads each prompt whole' in caplog.text
 
 
-@on('padded')
-async def test_many_prompts_at_once_read_their_shared_prefix_once(make: Callable[..., Any]) -> None:
+@on('padded', 'paged')
+async def test_many_prompts_at_once_share_their_prefix(make: Callable[..., Any], engine: Engine) -> None:
     model = make(max_batch_size=64, max_new_tokens=2)
     responses = await asyncio.gather(*(model.request(converse(f'q{number}')) for number in range(64)))
-    counts = cached(responses)
+    counts = sorted(cached(responses))
+    # The library's scheduler fills its first pass with prompts whose prefix it does not know yet.
+    readers = 1 if engine.options['batching'] == 'padded' else 512 // responses[0].usage.input_tokens + 2
     assert counts[0] == 0
-    assert min(counts[1:]) > responses[0].usage.input_tokens - 2 * BLOCK_TOKENS
+    assert counts[readers] > responses[0].usage.input_tokens - 2 * PAGE_TOKENS
+
+
+@on('padded', 'paged')
+async def test_without_a_cache_each_prompt_is_read(make: Callable[..., Any]) -> None:
+    model = make(prefix_cache_bytes=0)
+    assert cached([*await ask_all(model, 2), *await ask_all(model, 2)]) == [0] * 2 * len(QUESTIONS)
 
 
 @on('padded')

@@ -191,15 +191,6 @@ async def test_a_response_ends_before_its_stop_sequence(
     assert model.engine.counts.active == 0
 
 
-@on('paged')
-async def test_equal_prompt_prefixes_share_pages(make: Callable[..., Any]) -> None:
-    model = make(max_new_tokens=4)
-    first = await model.request(ask('word ' * 150))
-    second = await model.request(ask('word ' * 150))
-    assert first.usage.cache_read_tokens == 0
-    assert second.usage.cache_read_tokens == 512
-
-
 @on('transformers', 'mlx', 'llamacpp', 'vllm')
 async def test_a_conversation_that_is_too_long_is_a_context_length_error(make: Callable[..., Any]) -> None:
     with pytest.raises(ContextLengthError, match=f'reads {tiny.CONTEXT} at most'):

@@ -157,7 +157,8 @@ class TransformersEngine(WorkerEngine):
 
         options = self._options
         cache_tokens = cache_tokens or options.cache_tokens
-        return PagedRunner(self._model, options.max_batch_size, options.prefill_tokens, cache_tokens)
+        limits = (options.max_batch_size, options.prefill_tokens, cache_tokens)
+        return PagedRunner(self._model, *limits, shares_prefixes=options.prefix_cache_bytes != 0)
 
     def _can_page(self, loaded: Loaded) -> bool:
         """Return whether the library's pages run the model. This is found out once, and logged if they do not."""

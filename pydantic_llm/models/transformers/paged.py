@@ -25,7 +25,14 @@ __all__ = ('PagedRunner', 'reason_not_paged')
 
 Tensor = Any
 
-PAGE_TOKENS = 256
+PAGE_TOKENS = 32
+"""The size of a page. Prompts share whole pages only; with pages of 16 tokens, a step takes longer."""
+
+FLASH_PAGE_TOKENS = 256
+"""The size of a page for flash attention, whose kernel takes multiples of 256 only.
+
+"Paged KV cache block size must be divisible by 256" (`mha_fwd_kvcache` in csrc/flash_attn/flash_api.cpp)
+"""
 
 TOKENS_ON_CPU = 32_768
 """Size of the cache on a CPU, in tokens, if `cache_tokens` is not given.
@@ -66,10 +73,14 @@ def reason_not_paged(model: Any) -> str | None:
 class PagedRunner:
     """Runs the library's continuous batching, one step at a time."""
 
-    def __init__(self, model: Any, slots: int, prefill_tokens: int, cache_tokens: int | None) -> None:
+    def __init__(
+        self, model: Any, slots: int, prefill_tokens: int, cache_tokens: int | None, *, shares_prefixes: bool = True
+    ) -> None:
         self.slots = slots
         self._torch = import_torch()
         self._model = model
+        self._page_tokens = FLASH_PAGE_TOKENS if 'flash' in f'{model.config._attn_implementation}' else PAGE_TOKENS
+        self._shares_prefixes = shares_prefixes
         self._counter = count()
         self._rows: dict[str, Row] = {}
         self._names: dict[Job, str] = {}
@@ -78,7 +89,7 @@ class PagedRunner:
             self._manager = self._make_manager(slots, prefill_tokens, cache_tokens)
             self._processor: Any = self._manager._create_batch_processor()
         cache = self._processor.cache
-        self._capacity = int(cache.num_blocks * PAGE_TOKENS)
+        self._capacity = int(cache.num_blocks * self._page_tokens)
         self._cached_tokens: dict[str, int] = {}
         self._record_cached_tokens(cache)
 
@@ -87,8 +98,9 @@ class PagedRunner:
         if cache_tokens is None and self._model.device.type == 'cpu':
             cache_tokens = TOKENS_ON_CPU
         config = transformers.ContinuousBatchingConfig(
-            page_size=PAGE_TOKENS,
-            num_blocks=None if cache_tokens is None else max(2, -(-cache_tokens // PAGE_TOKENS)),
+            page_size=self._page_tokens,
+            allow_block_sharing=self._shares_prefixes,
+            num_blocks=None if cache_tokens is None else max(2, -(-cache_tokens // self._page_tokens)),
             max_batch_tokens=max(prefill_tokens, slots),
             max_requests_per_batch=slots,
             use_cuda_graph=False,  # a graph cannot hold `_Chooser`, which is Python
