@@ -82,8 +82,10 @@ def break_weight(weight: Any) -> Any:
 
 async def ask_all(model: Any, *more: Any) -> tuple[list[str], list[Any]]:
     """Return the texts of the responses with `SETTINGS`, and the outcomes of `more`, all at once."""
+    names = {'repetition_penalty': f'{model.settings_prefix}repetition_penalty'}
+    named: list[Any] = [{names.get(name, name): value for name, value in each.items()} for each in SETTINGS]
     outcomes = await asyncio.gather(
-        *(model.request(ask(f'question {number}'), each) for number, each in enumerate(SETTINGS)),
+        *(model.request(ask(f'question {number}'), each) for number, each in enumerate(named)),
         *more,
         return_exceptions=True,
     )
@@ -119,6 +121,43 @@ async def test_a_response_that_fails_half_way_leaves_the_others_as_they_are(
     texts, errors = await ask_all(model, *(model.request(ask(), forced) for _ in range(2)))
     assert texts == expected
     assert [(type(error), error.retryable) for error in errors] == [(ModelAPIError, False)] * 2
+
+
+@on('padded', 'paged', 'mlx')
+async def test_requests_that_all_fail_leave_those_in_the_queue_as_they_are(
+    make: Callable[..., Any], watch: Callable[..., None], random_path: Path
+) -> None:
+    model = make(max_batch_size=2)
+    await model.load()
+    watch(model, fail_on_bad_token)
+    bad = load_with_transformers(random_path)[1].decode([BAD_TOKEN] * 3)
+    prompts = [bad, bad, 'good', 'good too', bad, 'better']
+    outcomes: list[Any] = await asyncio.gather(
+        *(model.request(ask(prompt), {'max_tokens': 4}) for prompt in prompts), return_exceptions=True
+    )
+    errors = [outcomes.pop(4), outcomes.pop(1), outcomes.pop(0)]
+    assert [(type(error), error.retryable) for error in errors] == [(ModelAPIError, False)] * 3
+    assert [outcome.usage.output_tokens for outcome in outcomes] == [4] * 3
+
+
+@on('padded', 'mlx')
+async def test_one_request_to_a_broken_engine_can_be_retried(
+    make: Callable[..., Any], watch: Callable[..., None]
+) -> None:
+    model = make()
+    await model.load()
+    is_broken = True
+
+    def fail(_: list[int]) -> None:
+        if is_broken:
+            raise RuntimeError('the device is lost')
+
+    watch(model, fail)
+    with pytest.raises(ModelAPIError, match=r'The engine of .* broke') as caught:
+        await model.request(ask())
+    assert caught.value.retryable
+    is_broken = False
+    assert (await model.request(ask(), {'max_tokens': 4})).usage.output_tokens == 4
 
 
 @on('padded', 'paged', 'mlx', 'llamacpp')

@@ -3,38 +3,45 @@
 The state of a runner after a failed step is unknown. So it is discarded, which frees its memory, and a new one resumes
 each response from the tokens that it has. If memory ran out, the engine drops what it keeps for later
 requests; if there is nothing, half as many responses run at once until all are done. After any other error, halves of
-the responses run by themselves, until the ones that fail alone are found.
+the responses run by themselves, until the ones that fail alone are found. If all of them do, a short prompt shows
+whether the engine is at fault.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from .engine import Job, Runner
+from .engine import Job, Loaded, Runner
 from .failures import attempt, is_out_of_memory, make_request_error
+from .probes import make_probe
 
 __all__ = ('IsolatingRunner',)
 
 logger = logging.getLogger('pydantic_llm.local')
 
 
+class ResumingEngine(Protocol):
+    """The engine around a runner (see `worker.WorkerEngine`)."""
+
+    model_name: str
+
+    def make_runner(self, loaded: Loaded) -> Runner: ...
+
+    def free_memory(self) -> None: ...
+
+    def drop_cache(self) -> bool: ...
+
+
 class IsolatingRunner:
     """Runs the steps of an inner runner, which must be able to resume a job that has tokens already."""
 
-    def __init__(
-        self,
-        model_name: str,
-        make_runner: Callable[[], Runner],
-        free_memory: Callable[[], None] = lambda: None,
-        drop_cache: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._model_name = model_name
-        self._make_runner = make_runner
-        self._free_memory = free_memory
-        self._drop_cache = drop_cache
-        self._inner: Runner | None = make_runner()
+    def __init__(self, engine: ResumingEngine, loaded: Loaded) -> None:
+        self._engine = engine
+        self._loaded = loaded
+        self._inner: Runner | None = engine.make_runner(loaded)
         self.slots = self._inner.slots
         self._limit = self.slots
         """The maximum number of jobs in the inner runner; fewer than `slots` after memory ran out."""
@@ -79,21 +86,21 @@ class IsolatingRunner:
     # after a failure
 
     def _recover(self, error: Exception) -> list[Job]:
-        """Fail the jobs at fault, and make a runner for the others. Raises the error if every one of them fails."""
+        """Fail the jobs at fault, and make a runner for the others. Raises the error if the engine is at fault."""
         changed = [*self._running]
         jobs = [job for job in changed if not job.done]
-        if is_out_of_memory(error) and self._drop_cache():
+        if is_out_of_memory(error) and self._engine.drop_cache():
             self._restart(jobs)
             return changed
         faults = self._find_faults(jobs, error)
-        if len(faults) == len(jobs) > 1:
+        if len(faults) == len(jobs) and not is_out_of_memory(error) and not self._runs_probe():
             raise error
         for job, fault in faults.items():
-            job.fail(make_request_error(self._model_name, fault))
+            job.fail(make_request_error(self._engine.model_name, fault))
         if not faults:
             self._limit = max(1, len(jobs) // 2)
             logger.warning(
-                '%s runs %d responses at once, after an error with %d', self._model_name, self._limit, len(jobs)
+                '%s runs %d responses at once, after an error with %d', self._engine.model_name, self._limit, len(jobs)
             )
         self._restart([job for job in jobs if not job.done])
         return changed
@@ -111,6 +118,11 @@ class IsolatingRunner:
                 faults |= self._find_faults(half, failure)
         return faults
 
+    def _runs_probe(self) -> bool:
+        """Return whether a short prompt runs, so that the jobs that fail are at fault, and not the engine."""
+        probe = make_probe(self._loaded.vocabulary_size or 1)
+        return self._run_alone([probe]) is None and probe.error is None
+
     def _run_alone(self, jobs: Sequence[Job]) -> Exception | None:
         """Run these jobs in a new runner until each has one more token, or has ended. Return the error, if any."""
         self._restart(jobs)
@@ -124,8 +136,8 @@ class IsolatingRunner:
     def _restart(self, jobs: Sequence[Job]) -> None:
         """Replace the inner runner by a new one with these jobs; those above the limit are parked."""
         self._inner, self._running = None, {}
-        self._free_memory()
-        self._inner = self._make_runner()
+        self._engine.free_memory()
+        self._inner = self._engine.make_runner(self._loaded)
         for job in jobs[: self._limit]:
             self._resume(job)
         self._parked.extendleft(reversed(jobs[self._limit :]))
@@ -136,5 +148,5 @@ class IsolatingRunner:
         if error is None:
             self._running[job] = None
         else:
-            job.fail(make_request_error(self._model_name, error))
+            job.fail(make_request_error(self._engine.model_name, error))
             self._rejected.append(job)

@@ -13,7 +13,7 @@ from .engine import Job, Prompt, Runner, Sampling
 from .failures import attempt
 from .token_decoder import TokenDecoder
 
-__all__ = ('LENGTHS', 'find_problem', 'generate_probes')
+__all__ = ('LENGTHS', 'find_problem', 'generate_probes', 'make_probe')
 
 LENGTHS = (5, 2, 9)
 """The lengths of the probes, in tokens."""
@@ -38,6 +38,12 @@ def generate_probes(make_runner: Callable[[], Runner], vocabulary_size: int, gro
         tokens += _generate(make_runner(), prompts[:size])
         prompts = prompts[size:]
     return tokens
+
+
+def make_probe(vocabulary_size: int, length: int = LENGTHS[0], max_tokens: int = 1) -> Job:
+    """Return a job for a short probe."""
+    prompt = _make_prompt(length, vocabulary_size)
+    return Job(prompt, sampling=Sampling(), max_tokens=max_tokens, decoder=TokenDecoder(lambda tokens: ''))
 
 
 def find_problem(make_runner: Callable[[], Runner], vocabulary_size: int, expected: Sequence[int]) -> str | None:

@@ -214,7 +214,7 @@ class WorkerEngine(ABC):
         """Return a runner whose failed steps harm only the jobs at fault, if the engine can resume jobs."""
         if not self.resumes_jobs:
             return self.make_runner(loaded)
-        return IsolatingRunner(self.model_name, lambda: self.make_runner(loaded), self.free_memory, self.drop_cache)
+        return IsolatingRunner(self, loaded)
 
     def _shut_down(self, failure: Exception) -> None:
         """Fail the remaining jobs and forget the thread; free the memory if the engine is closing."""
