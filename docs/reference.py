@@ -109,13 +109,18 @@ def _expand_options(each: Class) -> None:
     described: set[str] = set()
     for member in [*each.members.values()]:
         function: Any = member.target if isinstance(member, Alias) else member
-        if not isinstance(function, Function) or function.name.startswith('_'):
+        if not isinstance(function, Function) or (function.name.startswith('_') and function.name != '__init__'):
             continue
         for form in (function, *(function.overloads or ())[-1:]):
-            if options := _find_options(form):
+            if (options := _find_options(form)) and not _is_documented(each, function):
                 _replace_options(function, form, [*_iter_attributes(options)], describe=options.path not in described)
                 described.add(options.path)
                 break
+
+
+def _is_documented(each: Class, function: Function) -> bool:
+    """Return whether the docstring of a class describes the options of `__init__` as one parameter."""
+    return function.name == '__init__' and each.docstring is not None and ' options: ' in each.docstring.value
 
 
 def _find_options(function: Function) -> Class | None:
@@ -145,9 +150,10 @@ def _replace_options(function: Function, form: Function, options: list[Attribute
     ]
     function.parameters = Parameters(*named, *new)
     function.overloads = None
-    if describe and function.docstring is not None and 'Args:' not in function.docstring.value:
+    docstring = function.parent.docstring if function.name == '__init__' and function.parent else function.docstring
+    if describe and docstring is not None and 'Args:' not in docstring.value:
         lines = [f'    {option.name}: {_describe(option)}' for option in options if option.name not in names]
-        function.docstring.value += '\n\nArgs:\n' + '\n'.join(lines)
+        docstring.value += '\n\nArgs:\n' + '\n'.join(lines)
 
 
 def _describe(option: Attribute) -> str:

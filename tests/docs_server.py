@@ -126,14 +126,11 @@ FILES = {'harbour.png': b'\x89PNG\r\n\x1a\n', 'weather.py': WEATHER, 'reviews.js
 """The files in the folder of the snippets."""
 
 MODELS = (
-    'gpt-4o',
-    'gpt-5-mini',
     'gpt-5.4-mini',
     'gpt-6.2-sol',
     'claude-sonnet-5-5',
     'us.anthropic.claude-sonnet-5-5',
     'qwen3',
-    'gemini-2.5-flash',
     'gemini-3.8-flash',
     'command-a-plus-05-2026',
     'command-a-reasoning-08-2025',

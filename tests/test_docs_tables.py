@@ -300,3 +300,26 @@ def test_the_table_of_native_tools_is_what_the_apis_have() -> None:
     assert names_in(rows) == [type(tool).__name__ for tool in NATIVE_TOOLS]
     for row, tool in zip(rows, NATIVE_TOOLS, strict=True):
         assert (row[0], row[1:]) == (row[0], [takes(prefix, native_tools=[tool]) for prefix in CODE.findall(head)])
+
+
+# -------------------------------------------------------------------------------------------------- names of models
+
+MODEL_NAMES = re.compile(
+    r"\b(?:openai(?:-responses)?:|azure(?:-responses)?:|anthropic:|(?:OpenAI\w*|Anthropic)Model\(')([\w.-]+)"
+)
+
+
+def deprecated_names() -> set[str]:
+    """Return the names that the vendors' packages call deprecated."""
+    openai = pytest.importorskip('openai')
+    anthropic = pytest.importorskip('anthropic.resources.messages.messages')
+    source = (Path(openai.__file__).parent / 'types' / 'shared' / 'chat_model.py').read_text(encoding='utf-8')
+    return {*re.findall(r'"([\w.-]+)"', source.partition('Deprecated values')[2]), *anthropic.DEPRECATED_MODELS}
+
+
+def test_no_page_and_no_example_uses_a_model_that_its_vendor_retires() -> None:
+    deprecated = deprecated_names()
+    assert {'gpt-4o', 'claude-sonnet-4-5'} <= deprecated
+    files = [ROOT / 'README.md', *DOCS.rglob('*.md'), *(ROOT / 'examples').iterdir()]
+    used = {path.name: {*MODEL_NAMES.findall(path.read_text(encoding='utf-8'))} & deprecated for path in files}
+    assert {name: names for name, names in used.items() if names} == {}
