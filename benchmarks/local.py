@@ -37,10 +37,13 @@ FIRST_TOKENS = 30
 MODELS = {'0.16M parameters': (64, 2), '2.5M parameters': (256, 4)}
 """Hidden size and number of layers, by title."""
 
-QUESTIONS = [f'Tell me a story about the number {number}.' for number in range(REQUESTS)]
+Way = Callable[[int], Awaitable[int]]
+"""Handles all requests of a round and returns the number of generated tokens."""
 
-Way = Callable[[], Awaitable[int]]
-"""Handles all requests and returns the number of generated tokens."""
+
+def make_questions(round_: int) -> list[str]:
+    """Return questions that begin in different ways, also from those of other rounds, so that they share no prefix."""
+    return [f'{round_ * REQUESTS + number} is the number of my story.' for number in range(REQUESTS)]
 
 
 def make_messages(question: str) -> list[ModelMessage]:
@@ -52,14 +55,17 @@ class Bare:
 
     def __init__(self, path: Path) -> None:
         self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path)
-        self.prompts = [
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+
+    def make_prompts(self, round_: int) -> list[list[int]]:
+        tokenizer = self._tokenizer
+        return [
             tokenizer(
                 tokenizer.apply_chat_template(
                     [{'role': 'user', 'content': question}], add_generation_prompt=True, tokenize=False
                 )
             )['input_ids']
-            for question in QUESTIONS
+            for question in make_questions(round_)
         ]
 
     def generate(self, prompt: list[int], tokens: int) -> int:
@@ -69,8 +75,8 @@ class Bare:
         )
         return int(output.shape[1] - ids.shape[1])
 
-    async def sequential(self) -> int:
-        return sum(self.generate(prompt, TOKENS) for prompt in self.prompts)
+    async def sequential(self, round_: int) -> int:
+        return sum(self.generate(prompt, TOKENS) for prompt in self.make_prompts(round_))
 
     def continuous(self, path: Path) -> tuple[Way, Callable[[], None]]:
         """Start the library's continuous batching. Return the way to use it and the function that stops it."""
@@ -85,8 +91,8 @@ class Bare:
         )
         manager.start()
 
-        async def serve() -> int:
-            manager.add_requests(self.prompts, max_new_tokens=TOKENS)
+        async def serve(round_: int) -> int:
+            manager.add_requests(self.make_prompts(round_), max_new_tokens=TOKENS)
             written, finished = 0, 0
             while finished < REQUESTS:
                 output = manager.get_result(timeout=60)
@@ -109,8 +115,8 @@ def make_model(path: Path, batching: Any, *, stream: bool) -> tuple[Transformers
                 pass
             return response.usage().output_tokens
 
-    async def serve() -> int:
-        return sum(await asyncio.gather(*map(request, QUESTIONS)))
+    async def serve(round_: int) -> int:
+        return sum(await asyncio.gather(*map(request, make_questions(round_))))
 
     return model, serve
 
@@ -121,8 +127,9 @@ def smolagents(path: Path) -> Way:
 
     model = peer.TransformersModel(str(path), device_map='cpu', torch_dtype='float32', max_new_tokens=TOKENS)
 
-    async def serve() -> int:
-        prompts = ({'role': 'user', 'content': [{'type': 'text', 'text': question}]} for question in QUESTIONS)
+    async def serve(round_: int) -> int:
+        questions = make_questions(round_)
+        prompts = ({'role': 'user', 'content': [{'type': 'text', 'text': question}]} for question in questions)
         return sum(model.generate([prompt]).token_usage.output_tokens for prompt in prompts)
 
     return serve
@@ -143,7 +150,7 @@ async def compare(path: Path) -> Iterator[str]:
         for name, way in ways.items():
             gc.collect()
             started = perf_counter()
-            written = await way()
+            written = await way(round_)
             seconds = perf_counter() - started
             assert written == REQUESTS * TOKENS, (name, written)
             if round_:  # the first round loads the models and warms up
@@ -179,10 +186,11 @@ async def _compare_first_tokens(bare: Bare, model: TransformersModel, batching: 
     theirs: list[float] = []
     own: list[float] = []
     for number in range(FIRST_TOKENS + 1):
+        [prompt, *_], [question, *_] = bare.make_prompts(-1 - number), make_questions(-1 - number)
         started = perf_counter()
-        bare.generate(bare.prompts[0], 1)
+        bare.generate(prompt, 1)
         between = perf_counter()
-        async with model.request_stream(make_messages(QUESTIONS[0])) as response:
+        async with model.request_stream(make_messages(question)) as response:
             async for _ in response:
                 break
             ended = perf_counter()

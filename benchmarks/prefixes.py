@@ -26,6 +26,8 @@ REQUESTS = 64
 TOKENS = 32
 PREFIX_TOKENS = 400
 ROUNDS = 3
+SEQUENTIAL = 8
+"""The number of requests from which the time of all is computed, for a way with one request at a time."""
 TICK = 0.001
 """The time between two looks at the clock of the event loop, in seconds."""
 
@@ -37,8 +39,8 @@ class Result:
     seconds: float
     first_token: float
     """The median time to the first token of a request, in seconds."""
-    stall: float
-    """The longest time for which the event loop did nothing else, in seconds; 0 for a way without one."""
+    stall: float = 0.0
+    """The longest delay of the event loop, in seconds; 0 for a way without one."""
 
 
 Way = Callable[[str, Sequence[str]], Awaitable[Result]]
@@ -113,28 +115,26 @@ def make_continuous_way(path: Path, tokenizer: Any) -> tuple[Way, Callable[[], N
             if output is not None:
                 first.setdefault(output.request_id, perf_counter() - begun)
                 ends += output.is_finished()
-        return Result(perf_counter() - begun, median(first.values()), 0.0)
+        return Result(perf_counter() - begun, median(first.values()))
 
     return serve, lambda: manager.stop(block=True, timeout=10)
 
 
 def make_smolagents_way(path: Path) -> Way:
-    """Return the way of smolagents' model, which handles one request at a time."""
+    """Return the way of smolagents' model. One at a time, the middle request begins after half of the time."""
     import smolagents as peer
 
     model = peer.TransformersModel(str(path), device_map='cpu', torch_dtype='float32', max_new_tokens=TOKENS)
 
     async def serve(system: str, questions: Sequence[str]) -> Result:
-        begun, first = perf_counter(), list[float]()
-        for question in questions:
-            first.append(perf_counter() - begun)  # it has no token before this, as it has not begun
+        begun, asked = perf_counter(), questions[:SEQUENTIAL]
+        for question in asked:
+            texts = {'system': system, 'user': question}
             model.generate(
-                [
-                    {'role': 'system', 'content': [{'type': 'text', 'text': system}]},
-                    {'role': 'user', 'content': [{'type': 'text', 'text': question}]},
-                ]
+                [{'role': role, 'content': [{'type': 'text', 'text': text}]} for role, text in texts.items()]
             )
-        return Result(perf_counter() - begun, median(first), 0.0)
+        seconds = (perf_counter() - begun) * len(questions) / len(asked)
+        return Result(seconds, seconds / 2)
 
     return serve
 
@@ -162,7 +162,7 @@ async def compare(path: Path) -> list[str]:
         )
         ways[name] = make_own_way(models[-1])
     with suppress(ImportError):
-        ways['smolagents'] = make_smolagents_way(path)
+        ways['smolagents, one at a time'] = make_smolagents_way(path)
     ways['bare continuous batching'], stop = make_continuous_way(path, tokenizer)
     results: dict[str, list[Result]] = {name: [] for name in ways}
     for number in range(ROUNDS + 1):

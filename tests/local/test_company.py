@@ -83,6 +83,10 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
         'RecurrentGemmaConfig',
         {**DECODER, 'num_hidden_layers': 3, 'attention_window_size': 8, 'lru_width': 32, 'head_dim': 8},
     ),
+    'gpt2': ('GPT2Config', {'n_embd': 32, 'n_layer': 2, 'n_head': 4, 'bos_token_id': None, 'eos_token_id': 2}),
+    'phi3': ('Phi3Config', DECODER),
+    'gemma3': ('Gemma3TextConfig', {**DECODER, 'head_dim': 8, 'sliding_window': 64, 'query_pre_attn_scalar': 8}),
+    'mpt': ('MptConfig', {'d_model': 32, 'n_layers': 2, 'n_heads': 4, 'max_seq_len': tiny.CONTEXT}),
     'gemma2': ('Gemma2Config', {**DECODER, 'head_dim': 8, 'sliding_window': 64, 'query_pre_attn_scalar': 8}),
 }
 """Tiny configurations: the name of the library's class, and its values."""

@@ -14,9 +14,12 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelMessage, ModelRequest, ModelResponse, SystemPromptPart, UserPromptPart
 from pydantic_llm.models.local.prefix_cache import BLOCK_TOKENS, PrefixCache
 from pydantic_llm.models.transformers.paged import PAGE_TOKENS
-from tests.local.engines import Engine, ask, on
+from tests.local import tiny
+from tests.local.adapters import save_adapter
+from tests.local.engines import Engine, ask, load_with_transformers, on
 from tests.local.storm import until
 from tests.local.test_company import make_family
+from tests.local.test_rope import MODELS, make_model
 
 SYSTEM = 'You know the rivers and the lakes of every country of the world, and their fish. ' * 2
 QUESTIONS = ('Where?', 'And how many fish are there in all of the lakes together?', 'x', 'Name three of the rivers.')
@@ -120,23 +123,24 @@ async def ask_all(model: Any, tokens: int = 10) -> list[ModelResponse]:
     return [*await asyncio.gather(*(model.request(converse(question), settings) for question in QUESTIONS))]
 
 
-FAMILIES = ('llama', 'gemma2', 'deepseek_v3', 'falcon', 'opt')
+FAMILIES = ('llama', 'gemma2', 'gemma3', 'gpt2', 'phi3', 'mpt', 'deepseek_v3', 'falcon', 'opt')
 STATEFUL = ('mamba', 'recurrent_gemma')
 
 
 @on('padded')
 @pytest.mark.parametrize('name', FAMILIES)
-async def test_a_shared_prefix_does_not_change_the_text(make: Callable[..., Any], tmp_path: Path, name: str) -> None:
+async def test_a_shared_prefix_does_not_change_the_text(
+    make: Callable[..., Any], engine: Engine, tmp_path: Path, name: str
+) -> None:
     path = make_family(tmp_path, name)
-    whole = make(path, prefix_cache_bytes=0)
-    expected = await ask_all(whole)
+    prompts = [SYSTEM + question for question in QUESTIONS]
+    expected = engine.expected(path, prompts, 10)
     model = make(path)
-    cold, warm = await ask_all(model), await ask_all(model)
-    assert [one.text for one in cold] == [one.text for one in warm] == [one.text for one in expected]
-    assert cached(expected) == [0] * len(QUESTIONS)
-    assert cached(cold)[0] == 0
-    assert min(cached(cold)[1:]) > 16
-    assert sum(cached(warm)) > sum(cached(cold))
+    for number in range(2):  # nothing is known, then all
+        responses = await asyncio.gather(*(model.request(ask(prompt), {'max_tokens': 10}) for prompt in prompts))
+        assert [response.text or '' for response in responses] == expected
+        assert cached(responses)[0] > 0 or not number
+        assert min(cached(responses)[1:]) >= 2 * BLOCK_TOKENS
 
 
 @on('padded')
@@ -205,6 +209,38 @@ async def test_prompts_that_join_with_a_prefix_do_not_change_the_text(make: Call
     for _ in range(3):
         texts = await asyncio.gather(*(ask_late(*each) for each in enumerate(QUESTIONS)))
         assert [*texts] == expected
+
+
+@on('padded')
+@pytest.mark.parametrize('name', MODELS)
+async def test_a_prefix_is_not_shared_by_rows_with_other_frequencies(
+    make: Callable[..., Any], engine: Engine, tmp_path: Path, name: str
+) -> None:
+    path = make_model(tmp_path, name)
+    prompts = [SYSTEM[:40], SYSTEM, SYSTEM[:40] + 'and', SYSTEM + 'and']  # below and above the limit, in turns
+    expected = engine.expected(path, prompts, 40)
+    model = make(path)
+    for _ in range(2):
+        texts = [(await model.request(ask(prompt), {'max_tokens': 40})).text or '' for prompt in prompts]
+        assert texts == expected
+    together = await asyncio.gather(*(model.request(ask(prompt), {'max_tokens': 40}) for prompt in prompts))
+    assert [response.text or '' for response in together] == expected
+
+
+@on('padded')
+async def test_a_prefix_is_not_shared_by_adapters(make: Callable[..., Any], random_path: Path, tmp_path: Path) -> None:
+    prompts = [SYSTEM + question for question in QUESTIONS[:2]]
+    expected = save_adapter(random_path, tmp_path / 'a', *prompts)
+    plain = [tiny.generate(*load_with_transformers(random_path), prompt, 12) for prompt in prompts]
+    model = make(adapters={'a': tmp_path / 'a'})
+    settings: Any = {'max_tokens': 12}
+    for _ in range(2):
+        for adapter, texts in ((None, plain), ('a', expected)):
+            named = settings if adapter is None else {**settings, 'transformers_adapter': adapter}
+            responses = [await model.request(ask(prompt), named) for prompt in prompts]
+            assert [response.text for response in responses] == texts
+            assert cached(responses)[1] > BLOCK_TOKENS
+    assert plain != expected
 
 
 @on('padded')
