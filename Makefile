@@ -82,7 +82,7 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray many-soak bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -156,6 +156,9 @@ test-vllm: $(VLLM_VENV)/.dev ## the tests of vLLM's engine, in its own environme
 
 test-ray: $(RAY_VENV)/.dev ## many prompts over a Ray cluster on this machine, with workers that are killed
 	$(RAY_VENV)/bin/python -m pytest tests/cluster $(ARGS)
+
+ray-soak: $(RAY_VENV)/.dev ## nightly: 10,000 rows of `map` over a Ray cluster, with 10% faults and a worker that is killed
+	$(RAY_VENV)/bin/python -m tests.cluster.soak $(or $(ARGS),10000)
 
 many-soak: $(VENV)/.dev ## nightly: 10,000 rows of `map` with 10% faults, killed twice
 	$(BIN)/python -m tests.many.soak $(or $(ARGS),10000)

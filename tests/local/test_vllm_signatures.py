@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from pydantic_llm.cli.map_models import VLLMRecipe
 from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.models.local import Job, Prompt
 from pydantic_llm.models.local.token_decoder import TokenDecoder
-from pydantic_llm.models.vllm import VLLMModelSettings
+from pydantic_llm.models.vllm import VLLMModel, VLLMModelSettings
 from pydantic_llm.models.vllm.adapters import find_adapters, make_adapter_options, make_requests
 from pydantic_llm.models.vllm.constraints import encode_constraint
 from pydantic_llm.models.vllm.load import VLLMSource, make_engine_options
@@ -83,6 +84,18 @@ def test_the_engine_options_are_fields_of_async_engine_args() -> None:
     options = make_engine_options(VLLMSource(name='x', model_kwargs={**VLLM_KWARGS, **spread}), known, adapters)
     assert options.keys() >= adapters.keys()
     assert options.keys() <= {*known}
+
+
+def test_a_model_on_a_ray_cluster_is_spread_over_the_gpus_of_its_worker() -> None:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.v1.executor import ray_utils
+
+    model = VLLMRecipe(name='some/model', tensor_parallel_size=4)()
+    assert isinstance(model, VLLMModel)
+    source: Any = vars(model)['_source']
+    options = make_engine_options(source, [field.name for field in dataclasses.fields(AsyncEngineArgs)])
+    assert (options['tensor_parallel_size'], options['distributed_executor_backend']) == (4, 'ray')
+    assert 'get_current_placement_group' in inspect.getsource(ray_utils.initialize_ray_cluster)
 
 
 def test_async_llm_has_the_parts_that_the_runner_uses() -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,8 +76,23 @@ class Upstream:
         return self._choose.choice(FAULTS)
 
 
-def run(rows: int, *, seed: int = 1, options: tuple[str, ...] = ()) -> Report:
-    """Run a job with two kills, and retry failed rows until there are none. Raises `AssertionError` for a wrong end."""
+Disturb = Callable[[list[str], Path, int], list[int]]
+"""Run the command in the folder, and kill it or a part of it. Return the numbers of lines at each kill."""
+
+
+def kill_twice(command: list[str], folder: Path, rows: int) -> list[int]:
+    """Kill the job after a third of its rows, and again after two thirds."""
+    return [_run_and_kill(command, folder, rows * third // 3) for third in (1, 2)]
+
+
+def run(
+    rows: int, *, seed: int = 1, options: tuple[str, ...] = (), disturb: Disturb = kill_twice, most_twice: int = 64
+) -> Report:
+    """Run a job that is disturbed, and retry failed rows until there are none.
+
+    Raises `AssertionError` if a row is not in the output once, with its own response, or if more than `most_twice` rows
+    got two responses without a fault.
+    """
     report = Report(rows)
     upstream = Upstream(seed)
     started = time.monotonic()
@@ -87,12 +103,11 @@ def run(rows: int, *, seed: int = 1, options: tuple[str, ...] = ()) -> Report:
         command = [sys.executable, '-m', 'pydantic_llm', 'map', '-m', 'openai:m', '--base-url', f'{url}/v1']
         command += ['--input', 'rows.jsonl', '--output', 'out.jsonl', '--prompt', 'Repeat {text}', *options]
         command += ['--concurrency', str(CONCURRENCY)]
-        for share in (1 / 3, 2 / 3):
-            report.killed_at.append(_run_and_kill(command, folder, int(rows * share)))
+        report.killed_at = disturb(command, folder, rows)
         while report.runs < 30:
             report.runs += 1
             retry = ['--retry-failed'] if report.runs > 1 else []
-            done = subprocess.run([*command, *retry], cwd=folder, env=_environment(), check=False, capture_output=True)
+            done = subprocess.run([*command, *retry], cwd=folder, env=environment(), check=False, capture_output=True)
             records = [json.loads(line) for line in (folder / 'out.jsonl').read_text().splitlines()]
             report.failed.append(sum(record['error'] is not None for record in records))
             assert [record['row'] for record in records] == list(range(rows)), done.stderr.decode()
@@ -106,29 +121,35 @@ def run(rows: int, *, seed: int = 1, options: tuple[str, ...] = ()) -> Report:
     report.seconds = time.monotonic() - started
     report.faults = faults
     report.sent_twice = sum(count > 1 for count in upstream.responses.values())
-    assert report.sent_twice <= 2 * CONCURRENCY, report
+    assert report.sent_twice <= most_twice, report
     return report
 
 
 def _run_and_kill(command: list[str], folder: Path, lines: int) -> int:
     """Run the job until its output has this many lines, and kill it. Return the number of lines then."""
-    output = folder / 'out.jsonl'
-    process = subprocess.Popen(command, cwd=folder, env=_environment(), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 600
+    process = subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
     try:
-        while (found := output.read_bytes().count(b'\n') if output.exists() else 0) < lines:
-            assert process.poll() is None, 'the job ended by itself'
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        return wait_for_lines(process, folder, lines)
     finally:
         process.kill()
         process.wait()
+
+
+def wait_for_lines(process: subprocess.Popen[bytes], folder: Path, lines: int) -> int:
+    """Wait until the output of a job has this many lines, and return their number."""
+    output = folder / 'out.jsonl'
+    deadline = time.monotonic() + 600
+    while (found := output.read_bytes().count(b'\n') if output.exists() else 0) < lines:
+        assert process.poll() is None, 'the job ended by itself'
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     return found
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment of a job."""
     root = str(Path(__file__).parents[2])
-    return {**os.environ, 'OPENAI_API_KEY': 'k', 'PYTHONPATH': root}
+    return {**os.environ, 'OPENAI_API_KEY': 'k', 'PYTHONPATH': root, 'RAY_USAGE_STATS_ENABLED': '0'}
 
 
 def main() -> None:
