@@ -143,6 +143,10 @@ class StreamedResponseSync:
         self._finalize.detach()
         self._context.__exit__(*exception)
 
+    def __repr__(self) -> str:
+        stream = 'not opened' if self._stream is None else repr(self._stream)
+        return f'{type(self).__name__}({stream})'
+
     def __iter__(self) -> Iterator[ModelResponseStreamEvent]:
         # a generator of this object, since an iterator that is kept alone must keep the stream open
         yield from self._context.iterate(self._get_stream())

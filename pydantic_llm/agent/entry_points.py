@@ -20,7 +20,7 @@ from ..exceptions import LLMError
 from .agent_run import AgentRun, execute_run, open_run
 from .background_run import BackgroundRun
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
-from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt
+from .options import EventStreamHandler, RunArguments, RunOptions, UserPrompt, document_options
 from .output_types import OutputSpec
 from .result import AgentRunResult, FinalResult
 from .run_state import RunState
@@ -74,6 +74,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[T]: ...
+    @document_options
     async def run(
         self,
         user_prompt: UserPrompt | None = None,
@@ -120,6 +121,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunResult[T]: ...
+    @document_options
     def run_sync(self, user_prompt: UserPrompt | None = None, **options: Any) -> AgentRunResult[Any]:
         """Do the same as `run`, for callers that do not await.
 
@@ -141,6 +143,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[T] | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
+    @document_options
     @asynccontextmanager
     async def run_stream(
         self,
@@ -174,6 +177,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[T] | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> StreamedRunResultSync[DepsT, T]: ...
+    @document_options
     def run_stream_sync(
         self, user_prompt: UserPrompt | None = None, **options: Any
     ) -> StreamedRunResultSync[DepsT, Any]:
@@ -196,6 +200,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[T] | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AgentRunEvents[T]: ...
+    @document_options
     def run_stream_events(
         self,
         user_prompt: UserPrompt | None = None,
@@ -226,6 +231,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         result_type: OutputSpec[T] | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AbstractAsyncContextManager[AgentRun[DepsT, T]]: ...
+    @document_options
     @asynccontextmanager
     async def iter(
         self,

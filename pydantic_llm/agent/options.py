@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from difflib import get_close_matches
+from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
@@ -33,6 +34,7 @@ __all__ = (
     'UserPrompt',
     'check_options',
     'choose_native_tools',
+    'document_options',
 )
 
 DepsT = TypeVar('DepsT', default=None)
@@ -133,6 +135,47 @@ def check_options(options: RunOptions) -> None:
     choose_native_tools(options.get('native_tools'), options.get('builtin_tools'))
     check_settings_option(options.get('model_settings'))
     parse_processors(options.get('history_processors'))
+
+
+OPTIONS_HELP = """
+
+Options:
+    output_type: The type of the output, in place of the agent's; `result_type` is another name.
+    deps: The value of `RunContext.deps`.
+    message_history: The conversation to continue: `result.all_messages()` of an earlier run.
+    model: The model in place of the agent's, its name, or a function of the `RunContext`.
+    model_settings: Settings such as `{'temperature': 0.2}`, merged over the agent's.
+    instructions: Text for the model, in addition to the agent's.
+    tools, toolsets: Tools in addition to the agent's.
+    native_tools: The vendor's own tools (`builtin_tools` is another name).
+    usage_limits: Limits of the run, `UsageLimits(request_limit=50)`.
+    usage: A `RunUsage` that several runs add to, and whose limits they share.
+    history_processors: Functions that choose the messages of each request.
+    deferred_tool_results: The results of the tool calls that the history left open.
+    cancellation_token: Cancels the run from any task or thread.
+    run_id, conversation_id: Ids that are set on the messages.
+"""
+"""The options of a run, for `help()`."""
+
+F = TypeVar('F', bound=Callable[..., Any])
+
+
+def document_options(function: F) -> F:
+    """Show the options of a run in the signature and the documentation of a method, for `help()` and notebooks."""
+    own = [each for each in signature(function).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    names = {each.name for each in own}
+    options = {'output_type': 'OutputSpec | None', 'deps': 'Any', **RunOptions.__annotations__}
+    others = [
+        Parameter(
+            name, Parameter.KEYWORD_ONLY, default=None, annotation=getattr(annotation, '__forward_arg__', annotation)
+        )
+        for name, annotation in options.items()
+        if name not in names
+    ]
+    documented: Any = function
+    documented.__signature__ = Signature([*own, *others], return_annotation=signature(function).return_annotation)
+    documented.__doc__ = f'{cleandoc(function.__doc__ or "")}{OPTIONS_HELP}'
+    return function
 
 
 class RunArguments(RunOptions, Generic[DepsT], total=False):

@@ -7,7 +7,7 @@ whole run.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic
 
@@ -16,6 +16,7 @@ from typing_extensions import TypeVar
 
 from ..exceptions import UserError
 from ..messages import ModelResponse, PartDeltaEvent, PartStartEvent, StreamRestartEvent, TextPart, TextPartDelta
+from ..messages._value import shorten
 from ..usage import RunUsage
 from .background_run import BackgroundRun
 from .event_channel import ResponseStartEvent, RunEvent
@@ -46,6 +47,14 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
         self._partial_response = PartialResponse()
         self._unread: list[RunEvent] = []
         self._is_read = False
+
+    def __repr__(self) -> str:
+        text = ''
+        with suppress(UserError):  # there is no response yet
+            text = self.response.text or ''
+        ended = 'complete' if self._background.result is not None else 'running'
+        state = 'cancelled' if self.cancelled else ended
+        return f'{type(self).__name__}(state={state!r}, text={shorten(text)!r})'
 
     # ------------------------------------------------------------------------------------------------------ streams
 

@@ -21,6 +21,7 @@ from ..messages import (
     ToolProgressEvent,
     ToolReturnPart,
 )
+from ..messages._value import Displayed
 from ..usage import RunUsage
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ def _replace_tool_result(message: ModelMessage, tool_call_id: str | None, conten
     return replace(message, parts=[replace_content(part) for part in message.parts])
 
 
-class AgentRunResult(ConversationView, Generic[OutputT_co]):
-    """The result of a finished run."""
+class AgentRunResult(ConversationView, Displayed, Generic[OutputT_co]):
+    """The result of a finished run. Notebooks and `rich` show its output."""
 
     output: OutputT_co
 

@@ -123,6 +123,9 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return repr(self._result).replace('StreamedRunResult', type(self).__name__, 1)
+
     def stream_text(self, *, delta: bool = False, debounce_by: float | None = 0.1) -> Iterator[str]:
         return self._iterate(self._result.stream_text(delta=delta, debounce_by=debounce_by))
 

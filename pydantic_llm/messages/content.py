@@ -20,7 +20,7 @@ from pydantic_core.core_schema import (
 
 from .._deferred_schemas import Discriminator, validate_fields
 from ..exceptions import UserError
-from ._value import ShortRepr
+from ._value import Displayed, ShortRepr
 from .media_types import format_of, is_text, media_type_of, normalize_media_type
 
 if TYPE_CHECKING:
@@ -168,8 +168,20 @@ Base64Bytes = Annotated[bytes, _Base64()]
 
 @validate_fields
 @dataclass(repr=False)
-class BinaryContent:
-    """A file that is sent as bytes."""
+class BinaryContent(Displayed):
+    """A file that is sent as bytes. Notebooks show an image.
+
+    ```python
+    photo = BinaryContent.from_path('photo.png')
+    agent.run_sync(['What is this?', photo])
+    ```
+
+    Attributes:
+        data: The bytes.
+        media_type: The media type, such as `'image/png'`.
+        identifier: A short name by which prompts can refer to the file.
+        vendor_metadata: Options of one vendor for this file.
+    """
 
     data: Base64Bytes
     """The content of the file."""

@@ -16,7 +16,7 @@ from ..json_types import repair_json_text
 from ..rate_limits import RateLimits
 from ..usage import PRICE_DETAILS, AttemptUsage, RequestUsage
 from ._tool_files import keep_files
-from ._value import Message, ShortRepr, new_tool_call_id, now
+from ._value import Displayed, Message, ShortRepr, new_tool_call_id, now
 from .citations import Citation
 from .content import BinaryContent
 from .logprobs import TokenLogprob, find_logprobs
@@ -225,7 +225,7 @@ class NativeToolReturnPart(ShortRepr):
 
 
 @dataclass(repr=False, slots=True)
-class FilePart(ShortRepr):
+class FilePart(Displayed, ShortRepr):
     """A file that the model generated, such as an image or audio."""
 
     content: BinaryContent
@@ -306,7 +306,23 @@ class FromCache(ShortRepr):
 
 @dataclass(repr=False, slots=True)
 class ModelResponse(Message):
-    """A message from the model to the application."""
+    """A message from the model to the application. Notebooks and `rich` show it as text.
+
+    ```python
+    response = model_request_sync('openai:gpt-5.4-mini', 'Hello')
+    print(response.text, response.usage.output_tokens)
+    ```
+
+    Attributes:
+        parts: The text, thinking, tool calls and files, in order; `text`, `thinking`, `tool_calls` and `files` select.
+        usage: The tokens that the request used.
+        finish_reason: The reason why generation stopped: `'stop'`, `'length'`, `'tool_call'`, ...
+        state: The completeness: `'complete'`, `'incomplete'`, `'suspended'` or `'interrupted'`.
+        warnings: One sentence for each setting or content that was not sent.
+        model_name: The model that responded, as the vendor names it.
+        provider_name: The vendor.
+        request_id: The vendor's id of the request, for its support.
+    """
 
     parts: Sequence[ModelResponsePart]
     """The text, thinking, tool calls and files, in order."""

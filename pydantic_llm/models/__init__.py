@@ -27,6 +27,7 @@ from ..messages import (
     TextPart,
     ToolCallPart,
 )
+from ..messages._value import shorten
 from ..native_tools import NativeTool
 from ..profiles import DEFAULT_PROFILE, ModelProfile, ModelProfileSpec
 from ..profiles.history import NO_SYSTEM_PROMPTS
@@ -206,6 +207,10 @@ class StreamedResponse(ABC):
     async def aclose(self) -> None:
         """Do the same as `cancel`, for `contextlib.aclosing`."""
         await self.cancel()
+
+    def __repr__(self) -> str:
+        text = self.get().text or ''
+        return f'{type(self).__name__}({self.model_name!r}, state={self.draft.state!r}, text={shorten(text)!r})'
 
     def __aiter__(self) -> Self:
         return self

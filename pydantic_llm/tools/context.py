@@ -24,7 +24,24 @@ DepsT_co = TypeVar('DepsT_co', covariant=True, default=None)
 
 @dataclass(repr=False, kw_only=True)
 class RunContext(ShortRepr, Generic[DepsT_co]):
-    """The state of a run, passed to tools, output validators, and functions that return prompts."""
+    """The state of a run, passed to tools, output validators, and functions that return prompts.
+
+    ```python
+    @agent.tool
+    async def find_berth(ctx: RunContext[Harbour], ship: str) -> int:
+        return ctx.deps.berths[ship]
+    ```
+
+    Attributes:
+        deps: The value that was passed to the run as `deps`.
+        model: The model of the run.
+        messages: The conversation so far.
+        prompt: The user prompt of the run.
+        usage: The usage of the run so far.
+        retry: The number of consecutive failures of this tool; `max_retries` do not end the run.
+        tool_name: The name of the called tool, and `tool_call_id` the id of the call.
+        run_id: The id of the run, and `conversation_id` that of the conversation.
+    """
 
     deps: DepsT_co
     """The value that was passed to the run as `deps`."""
