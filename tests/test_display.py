@@ -15,7 +15,6 @@ from rich.console import Console
 from pydantic_llm import Agent, BinaryContent, RunContext
 from pydantic_llm.agent.options import RunOptions
 from pydantic_llm.direct import model_request_stream_sync
-from pydantic_llm.display import to_rich
 from pydantic_llm.messages import (
     FilePart,
     ModelMessage,
@@ -31,6 +30,7 @@ from pydantic_llm.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_llm.messages.display import list_blocks, to_rich
 from pydantic_llm.models.test import TestModel
 
 PNG = BinaryContent(b'\x89PNG', media_type='image/png', identifier='a"b.png')
@@ -108,7 +108,7 @@ CONVERSATION: list[ModelMessage] = [
 
 
 def test_rich_prints_a_conversation() -> None:
-    text = render(to_rich(CONVERSATION))
+    text = render(to_rich(block for message in CONVERSATION for block in list_blocks(message)))
     for piece in ('Be kind.', 'Look', '[a"b.png: image/png, 4 bytes]', 'find({"q":', 'find → found', 'bold'):
         assert piece in text
     assert 'What?' in render(Agent('test').run_sync('What?'))

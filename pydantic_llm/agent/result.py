@@ -21,7 +21,7 @@ from ..messages import (
     ToolProgressEvent,
     ToolReturnPart,
 )
-from ..messages._value import Displayed
+from ..messages._value import Block, Displayed
 from ..usage import RunUsage
 
 if TYPE_CHECKING:
@@ -167,6 +167,14 @@ class AgentRunResult(ConversationView, Displayed, Generic[OutputT_co]):
     def data(self) -> OutputT_co:
         """The output, by another name."""
         return self.output
+
+    def _list_blocks(self, *, for_terminal: bool = False) -> list[Block]:
+        """Return the output; for a terminal, the messages of the run."""
+        from ..messages.display import list_blocks, list_output_blocks
+
+        if for_terminal:
+            return [block for message in self.new_messages() for block in list_blocks(message)]
+        return list_output_blocks(self.output, self.response)
 
     def __repr__(self) -> str:
         return f'AgentRunResult(output={self.output!r})'

@@ -34,6 +34,9 @@ def is_default(field: Field[Any], value: object) -> bool:
     return type(value) in (dict, list) and not value and field.default_factory is not MISSING
 
 
+Block = tuple[str, Any]
+"""A piece of a message to show: its kind (`text`, `thinking`, `tool`, `file`, `user`, `note`), and its text or file."""
+
 SHOWN_CHARACTERS = 60
 """The number of characters of a text that `shorten` keeps."""
 
@@ -60,24 +63,30 @@ class ShortRepr:
 
 
 class Displayed:
-    """Shown by notebooks as Markdown or HTML, and by `rich` in a terminal. `display` has the texts."""
+    """Shown by notebooks as Markdown or HTML, and by `rich` in a terminal. `display` writes the texts."""
 
     __slots__ = ()
 
-    def _repr_markdown_(self) -> str:
-        from ..display import to_markdown
+    def _list_blocks(self, *, for_terminal: bool = False) -> list[Block]:
+        """Return the pieces to show."""
+        from .display import list_blocks
 
-        return to_markdown(self)
+        return list_blocks(self)
+
+    def _repr_markdown_(self) -> str:
+        from .display import to_markdown
+
+        return to_markdown(self._list_blocks())
 
     def _repr_html_(self) -> str:
-        from ..display import to_html
+        from .display import to_html
 
-        return to_html(self)
+        return to_html(self._list_blocks())
 
     def __rich__(self) -> RenderableType:
-        from ..display import to_rich
+        from .display import to_rich
 
-        return to_rich(self)
+        return to_rich(self._list_blocks(for_terminal=True))
 
 
 class Message(Displayed, ShortRepr):

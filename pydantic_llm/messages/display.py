@@ -1,36 +1,32 @@
-"""Responses, results and files as Markdown, HTML and text of `rich`: what notebooks and terminals show.
+"""Messages, parts and files as Markdown, HTML and text of `rich`: what notebooks and terminals show.
 
-`list_blocks` reads a value; the functions below it write its blocks. The module is imported when a value is shown.
+`list_blocks` reads a value; `to_markdown`, `to_html` and `to_rich` write its blocks. The module is imported on demand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from .agent.result import AgentRunResult
-from .messages import (
-    BinaryContent,
+from ._value import Block
+from .content import BinaryContent
+from .request import ModelRequest, RetryPromptPart, SystemPromptPart, ToolReturnPart, UserPromptPart
+from .response import (
     CompactionPart,
     FilePart,
-    ModelRequest,
     ModelResponse,
     NativeToolCallPart,
     NativeToolReturnPart,
-    RetryPromptPart,
-    SystemPromptPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
-    ToolReturnPart,
-    UserPromptPart,
 )
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ('to_html', 'to_markdown', 'to_rich')
+__all__ = ('list_blocks', 'list_output_blocks', 'to_html', 'to_markdown', 'to_rich')
 
 MAX_TEXT = 10_000
 """The maximum length of a tool's arguments or result that is shown."""
@@ -38,15 +34,12 @@ MAX_TEXT = 10_000
 PRE = 'white-space: pre-wrap; font-family: inherit; margin: 0'
 SMALL = 'opacity: 0.6; font-size: smaller'
 
-Block = tuple[str, str | BinaryContent]
-"""A piece of a message: its kind (`text`, `thinking`, `tool`, `file`, `user`, `note`), and its text or file."""
-
 
 # ---------------------------------------------------------------------- from values to blocks
 
 
 def list_blocks(value: object) -> list[Block]:
-    """Return the pieces of a response, a result, a message or a file. The output of a result comes last."""
+    """Return the pieces of a message, a part or a file."""
     match value:
         case BinaryContent():
             return [('file', value)]
@@ -56,14 +49,6 @@ def list_blocks(value: object) -> list[Block]:
             return [*_list_parts(value.parts), ('note', _describe(value))]
         case ModelRequest():
             return _list_parts(value.parts)
-        case AgentRunResult():
-            result = cast('AgentRunResult[Any]', value)
-            output = result.output
-            if isinstance(output, BinaryContent):
-                return [('file', output), ('note', _describe(result.response))]
-            text = output if isinstance(output, str) else _format_object(cast('object', output))
-            kind = 'text' if isinstance(output, str) else 'object'
-            return [(kind, text), ('note', _describe(result.response))]
         case _:
             return [('text', repr(value))]
 
@@ -107,6 +92,14 @@ def _list_prompt(part: UserPromptPart) -> Iterator[Block]:
             yield 'user', item if isinstance(item, str) else getattr(item, 'url', repr(item))
 
 
+def list_output_blocks(output: object, response: ModelResponse) -> list[Block]:
+    """Return the pieces of the output of a run, with what is known of its last response."""
+    note: Block = ('note', _describe(response))
+    if isinstance(output, BinaryContent):
+        return [('file', output), note]
+    return [('text', output) if isinstance(output, str) else ('object', _format_object(output)), note]
+
+
 def _describe(response: ModelResponse) -> str:
     """Return the model, the tokens and the warnings of a response."""
     usage = response.usage
@@ -125,9 +118,9 @@ def _format_object(value: object) -> str:
 # ---------------------------------------------------------------------- from blocks to texts
 
 
-def to_markdown(value: object) -> str:
-    """Return a response, a result, a message or a file as Markdown. Images are in it as `data:` URIs."""
-    return '\n\n'.join(_block_to_markdown(kind, content) for kind, content in list_blocks(value))
+def to_markdown(blocks: Iterable[Block]) -> str:
+    """Return blocks as Markdown. Images are in it as `data:` URIs."""
+    return '\n\n'.join(_block_to_markdown(kind, content) for kind, content in blocks)
 
 
 def _block_to_markdown(kind: str, content: str | BinaryContent) -> str:
@@ -149,9 +142,9 @@ def _block_to_markdown(kind: str, content: str | BinaryContent) -> str:
             return content
 
 
-def to_html(value: object) -> str:
-    """Return a response, a result, a message or a file as HTML. All texts are escaped; images are shown."""
-    return '\n'.join(_block_to_html(kind, content) for kind, content in list_blocks(value))
+def to_html(blocks: Iterable[Block]) -> str:
+    """Return blocks as HTML. All texts are escaped; images are shown."""
+    return '\n'.join(_block_to_html(kind, content) for kind, content in blocks)
 
 
 def _block_to_html(kind: str, content: str | BinaryContent) -> str:
@@ -181,8 +174,8 @@ def _file_to_html(file: BinaryContent) -> str:
     return f'<div>{name} ({escape(file.media_type)}, {len(file.data)} bytes)</div>'
 
 
-def to_rich(value: object) -> RenderableType:
-    """Return a response, a file, the conversation of a result, or a list of messages for the console of `rich`."""
+def to_rich(blocks: Iterable[Block]) -> RenderableType:
+    """Return blocks for the console of `rich`."""
     from rich.console import Group
     from rich.markdown import Markdown
     from rich.text import Text
@@ -195,8 +188,4 @@ def to_rich(value: object) -> RenderableType:
         styles = {'thinking': 'dim italic', 'tool': 'cyan', 'note': 'dim', 'user': 'bold green'}
         return Text(content, style=styles.get(kind, ''))
 
-    if isinstance(value, AgentRunResult):
-        value = cast('AgentRunResult[Any]', value).new_messages()
-    values = cast('Sequence[object]', value) if isinstance(value, list | tuple) else [value]
-    blocks = [block for each in values for block in list_blocks(each)]
     return Group(*(render(kind, content) for kind, content in blocks))
