@@ -82,7 +82,7 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak matrix-local bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -162,6 +162,9 @@ ray-soak: $(RAY_VENV)/.dev ## nightly: 10,000 rows of `map` over a Ray cluster, 
 
 many-soak: $(VENV)/.dev ## nightly: 10,000 rows of `map` with 10% faults, killed twice
 	$(BIN)/python -m tests.many.soak $(or $(ARGS),10000)
+
+matrix-local: $(LOCAL_VENV)/.dev ## the table of docs/transformers-architectures.md: each family of models, in each way to run it
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(LOCAL_VENV)/bin/python -m tests.local.matrix --write $(ARGS)
 
 bench-local: $(LOCAL_VENV)/.peers ## a comparison of the engines with their peers
 	OMP_NUM_THREADS=1 PYTHONPATH=$(LOCAL_VENV)/peers $(LOCAL_VENV)/bin/python -m benchmarks.local $(ARGS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ...exceptions import UserError
 from ..local import BatchingOptions, Job, Loaded, Runner, WorkerEngine
@@ -20,7 +21,15 @@ from .library import import_torch
 from .load import load
 from .parts import TransformersSource
 from .prefixes import find_cache_bytes
-from .trial import PREFIX_TEST_TOKENS, continues_after_another, reads_pieces, shares_prefixes
+from .trial import (
+    PREFIX_TEST_TOKENS,
+    continues_after_another,
+    continues_alone,
+    read_test_prompt,
+    reads_pieces,
+    shares_passes,
+    shares_prefixes,
+)
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
 
@@ -29,8 +38,19 @@ logger = logging.getLogger('pydantic_llm.local')
 Batching = Literal['auto', 'paged', 'padded']
 """`paged`: the library's continuous batching. `padded`: our own batch. `auto`: the faster one for this model here."""
 
-Limits = tuple[int, int]
-"""The maximum number of responses at once, and of prompt tokens in one pass."""
+
+class Limits(NamedTuple):
+    """What the padded runner may do with a model."""
+
+    slots: int
+    """The maximum number of responses at once."""
+    prefill_tokens: int
+    """The maximum number of prompt tokens in one pass."""
+    can_merge: bool = True
+    """True if responses can share a pass."""
+    rereads: bool = False
+    """True if each pass must read all tokens of a response."""
+
 
 WHOLE = sys.maxsize
 """A limit of prompt tokens that no prompt exceeds."""
@@ -68,7 +88,7 @@ class TransformersEngine(WorkerEngine):
         self._has_pages: bool | None = None
         """Whether the library's pages run the model; `None` if that is unknown."""
         self._limits: Limits | None = None
-        """The limits of the padded runner, tested at load time; `None` for those of the options."""
+        """The limits of the padded runner, tested at load time; `None` before."""
         self._prefix_cache: PrefixCache | None = None
         """The blocks of the padded runner; `None` until the model is loaded, and if it cannot share them."""
         self._tested_prefixes = False
@@ -98,17 +118,25 @@ class TransformersEngine(WorkerEngine):
         self.batching = 'paged' if wants_pages and self._can_page(loaded) else 'padded'
         if self.batching == 'paged':
             return self._make_paged_runner()
-        if self._limits is None and not self._make_forward().can_merge:
+        if self._limits is None:
             self._limits = self._test_limits(loaded)
         return self._make_padded_runner(self._limits, self._open_prefix_cache(loaded))
 
     def _make_padded_runner(self, limits: Limits | None = None, prefix_cache: PrefixCache | None = None) -> Runner:
-        slots, prefill_tokens = limits or (self._options.max_batch_size, self._options.prefill_tokens)
-        forward = self._make_forward()
-        return BatchRunner(forward, slots=slots, prefill_tokens=prefill_tokens, prefix_cache=prefix_cache)
+        limits = limits or self._option_limits
+        forward = self._make_forward(limits)
+        return BatchRunner(
+            forward, slots=limits.slots, prefill_tokens=limits.prefill_tokens, prefix_cache=prefix_cache
+        )
 
-    def _make_forward(self) -> Forward:
-        return Forward(self._model, self._adapters)
+    @property
+    def _option_limits(self) -> Limits:
+        return Limits(self._options.max_batch_size, self._options.prefill_tokens)
+
+    def _make_forward(self, limits: Limits | None = None) -> Forward:
+        limits = limits or self._option_limits
+        return Forward(self._model, self._adapters, can_merge=limits.can_merge, rereads=limits.rereads)
+
 
     def _open_prefix_cache(self, loaded: Loaded) -> PrefixCache | None:
         """Return the prefix cache, empty, as its blocks may be at fault if a runner failed; `None` if there is none."""
@@ -125,7 +153,7 @@ class TransformersEngine(WorkerEngine):
         """Return whether prompts can begin with blocks of others. This is tested once, and logged if they cannot."""
         if (loaded.context_length or PREFIX_TEST_TOKENS) < PREFIX_TEST_TOKENS:
             return False
-        forward = self._make_forward()
+        forward = self._make_forward(self._limits)
         is_right, _ = attempt(lambda: shares_prefixes(forward, loaded.vocabulary_size or 1))
         if not is_right:
             logger.info('%s reads each prompt whole: its cache cannot be shared by tokens', self.model_name)
@@ -135,22 +163,37 @@ class TransformersEngine(WorkerEngine):
         return self._prefix_cache is not None and self._prefix_cache.shrink()
 
     def _test_limits(self, loaded: Loaded) -> Limits:
-        """Return the slots and the piece of a prompt that are right for a model whose cache holds a state.
+        """Return what is right for the model: its logits in each way are compared with those without a cache.
+
+        Raises `UserError` if the model cannot run at all.
+        """
+        forward, size = self._make_forward(), loaded.vocabulary_size or 1
+        if forward.can_merge and _is_right(shares_passes, forward, size):
+            return self._option_limits
+        _, error = attempt(lambda: read_test_prompt(forward, size))
+        if error is not None:
+            raise UserError(f'{self.model_name!r} cannot run: it fails on a short prompt ({error})')
+        if forward.can_merge:
+            logger.info('%s gives each response passes of its own: in a batch, it gives other logits', self.model_name)
+        return self._test_turns(self._make_forward(self._option_limits._replace(can_merge=False)), size)
+
+    def _test_turns(self, forward: Forward, size: int) -> Limits:
+        """Return the limits for a model whose responses take turns.
 
         Mamba and Jamba do not continue from the state that a piece of a prompt leaves, and RecurrentGemma keeps its
         state in buffers of the model, which the next response overwrites (transformers 5.24).
         """
-        slots, piece, size = self._options.max_batch_size, self._options.prefill_tokens, loaded.vocabulary_size or 1
-        forward = self._make_forward()
-        is_right, _ = attempt(lambda: reads_pieces(forward, size))
-        if not is_right:
+        limits = self._option_limits._replace(can_merge=False)
+        if not _is_right(continues_alone, forward, size):
+            logger.warning('%s reads all tokens again for each new one: its cache gives other logits', self.model_name)
+            return limits._replace(prefill_tokens=WHOLE, rereads=True)
+        if not _is_right(reads_pieces, forward, size):
             logger.info('%s reads each prompt in one pass: in pieces, it gives other logits', self.model_name)
-            piece = WHOLE
-        is_right, _ = attempt(lambda: continues_after_another(forward, size))
-        if not is_right:
+            limits = limits._replace(prefill_tokens=WHOLE)
+        if not _is_right(continues_after_another, forward, size):
             logger.warning('%s generates one response at a time: others change its logits', self.model_name)
-            slots = 1
-        return slots, piece
+            limits = limits._replace(slots=1)
+        return limits
 
     def _make_paged_runner(self, cache_tokens: int | None = None) -> Runner:
         from .paged import PagedRunner
@@ -189,3 +232,8 @@ class TransformersEngine(WorkerEngine):
         """Raise `UserError` for a job with images if the runner is `paged`, which supports text only."""
         if job.prompt.inputs and self.batching == 'paged':
             raise UserError(f"{self.model_name!r} runs with batching='paged', which supports text only")
+
+
+def _is_right(test: Callable[[Forward, int], bool], forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether a model passes a test. It may fail in the library's code."""
+    return attempt(lambda: test(forward, vocabulary_size))[0] is True

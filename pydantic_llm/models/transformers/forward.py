@@ -16,6 +16,7 @@ from ..local import Prompt
 from .adapters import ActiveAdapter
 from .growing import make_growing_layer
 from .library import import_torch, import_transformers
+from .prompts import extend_prompt
 from .rope import RopeLengths
 
 __all__ = ('Forward',)
@@ -32,6 +33,12 @@ class _State:
     state: Any = None
 
 
+class _Tokens:
+    """The place of a cache for a model whose cache is not right: the prompt with its response, to read it again."""
+
+    prompt = Prompt(())
+
+
 class Forward:
     """Calls a model, with a cache that grows. Use it in the engine's thread, inside `without_gradients`.
 
@@ -41,7 +48,10 @@ class Forward:
     before each of its tokens; such responses cannot share a batch.
     """
 
-    def __init__(self, model: Any, adapters: ActiveAdapter | None = None) -> None:
+    def __init__(
+        self, model: Any, adapters: ActiveAdapter | None = None, *, can_merge: bool = True, rereads: bool = False
+    ) -> None:
+        """`can_merge=False` gives each row a batch of its own; with `rereads`, each pass reads all of its tokens."""
         self._adapters = adapters
         self._torch = import_torch()
         self._cache_class: Any = import_transformers().DynamicCache
@@ -68,7 +78,9 @@ class Forward:
         # True for Mamba, Jamba, RWKV, RecurrentGemma and others, whose state cannot be padded or cut by tokens.
         is_stateful = bool(getattr(model, '_is_stateful', False))
         is_mergeable = all(kind in MERGEABLE_LAYERS for kind in layer_types)
-        self.can_merge = is_mergeable and not is_stateful and not self._has_state and self._delta_owner is None
+        has_keys_only = is_mergeable and not is_stateful and not self._has_state and self._delta_owner is None
+        self._rereads = rereads
+        self.can_merge = has_keys_only and can_merge and not rereads
         """True if rows of different requests can share a batch."""
         self.rope = RopeLengths(model)
         """The lengths of rows that cannot share a batch with shorter ones."""
@@ -84,6 +96,8 @@ class Forward:
             self._adapters.activate(name)
 
     def new_cache(self) -> Any:
+        if self._rereads:
+            return _Tokens()
         if self._has_state:
             return _State()
         # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
@@ -118,6 +132,9 @@ class Forward:
             self._reset_buffers(self._config, 1, self._device, self._model.dtype)
         if self._delta_owner is not None:
             self._delta_owner.rope_deltas = None
+        if self._rereads:
+            cache.prompt = prompt
+            return self.read_whole(prompt), cache, None
         inputs = {name: self._move_to_device(value) for name, value in prompt.inputs.items()}
         has_own_positions = bool(inputs) or self._delta_owner is not None
         positions = None if has_own_positions else self._make_positions(0, len(prompt.tokens))
@@ -127,15 +144,30 @@ class Forward:
 
     def read_piece(self, tokens: Sequence[int], cache: Any, begin: int) -> Tensor:
         """Read the piece of a prompt that begins at position `begin`. Return the logits [1, vocabulary] after it."""
+        if self._rereads:
+            return self._read_again(cache, tokens)
         positions = self._make_positions(begin, len(tokens))
         return self._call(self.tensor([list(tokens)]), cache, positions, None)
 
     def next_logits(self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, deltas: Any) -> Tensor:
         """Read the newest token of each row. Return the logits [rows, vocabulary] of the next ones."""
+        if self._rereads:
+            return self._read_again(cache, tokens.tolist())
         if deltas is not None and self._delta_owner is not None:
             [self._delta_owner.rope_deltas] = deltas
             return self._call(tokens.unsqueeze(-1), cache, None, mask)
         return self._call(tokens.unsqueeze(-1), cache, positions.unsqueeze(-1), mask)
+
+    def read_whole(self, prompt: Prompt) -> Tensor:
+        """Read a prompt without a cache. Return the logits [1, vocabulary] after it."""
+        inputs = {name: self._move_to_device(value) for name, value in prompt.inputs.items()}
+        tokens = self.tensor([list(prompt.tokens)])
+        self.rope.forget_lengths()
+        return self._model(input_ids=tokens, use_cache=False, **self._last_only, **inputs).logits[:, -1].float()
+
+    def _read_again(self, cache: Any, tokens: Sequence[int]) -> Tensor:
+        cache.prompt = extend_prompt(cache.prompt, tokens)
+        return self.read_whole(cache.prompt)
 
     def _call(self, tokens: Tensor, cache: Any, positions: Tensor | None, mask: Tensor | None, **inputs: Any) -> Tensor:
         if positions is not None and self._takes_positions:

@@ -165,7 +165,9 @@ def _load_processor(transformers: Any, source: TransformersSource, base: Place, 
         return None, 'it was loaded with text_only=True'
     try:
         return transformers.AutoProcessor.from_pretrained(base.name, **base.pick(OF_MODEL)), ''
-    except ImportError as error:
+    except (ImportError, OSError) as error:
+        if isinstance(error, OSError) and not Path(base.name).is_dir():
+            raise  # the hub may not be reachable
         reason = f'{error}'.strip().partition('\n')[0].partition('. ')[0].rstrip('.')
         source.report(f'{source.name} takes text alone: {reason}')
         return None, reason

@@ -12,7 +12,15 @@ from .forward import Forward
 from .prefixes import Prefixes
 from .rows import Row
 
-__all__ = ('PREFIX_TEST_TOKENS', 'continues_after_another', 'reads_pieces', 'shares_prefixes')
+__all__ = (
+    'PREFIX_TEST_TOKENS',
+    'continues_after_another',
+    'continues_alone',
+    'read_test_prompt',
+    'reads_pieces',
+    'shares_passes',
+    'shares_prefixes',
+)
 
 Tensor = Any
 
@@ -25,6 +33,38 @@ PREFIX_TEST_TOKENS = 2 * BLOCK_TOKENS + 5
 TOLERANCES = {'float32': 0.001, 'float64': 0.001}
 OTHER_TOLERANCE = 0.05
 """The largest difference of logits that rounding explains, as a share of their range, by the type of the weights."""
+
+
+def read_test_prompt(forward: Forward, vocabulary_size: int) -> Tensor:
+    """Return the logits after a short prompt that is read without a cache. Raises what the model raises."""
+    with forward.without_gradients():
+        return forward.read_whole(Prompt(_make_tokens(LENGTH + 1, vocabulary_size)))
+
+
+def shares_passes(forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether prompts of different lengths that share passes get the logits of each one without a cache.
+
+    Two prompts are read in one pass, a third one joins them, and one more token of each is read.
+    """
+    tokens = _make_tokens(LENGTH, vocabulary_size)
+    prompts = [tokens, tokens[:PIECE], tokens[1:]]
+    with forward.without_gradients():
+        expected = [forward.read_whole(Prompt([*prompt, tokens[0]]))[0] for prompt in prompts]
+        _, cache, _ = forward.read_prompts([Prompt(prompt) for prompt in prompts[:2]])
+        _, joining, _ = forward.read_prompts([Prompt(prompts[2])])
+        forward.append_cache_rows(cache, joining)
+        lengths = [len(prompt) for prompt in prompts]
+        mask = forward.extend_mask(forward.make_mask(lengths))
+        logits = forward.next_logits(forward.tensor([tokens[0]] * 3), forward.tensor(lengths), cache, mask, None)
+        return all(_are_alike(*pair, forward) for pair in zip(logits, expected, strict=True))
+
+
+def continues_alone(forward: Forward, vocabulary_size: int) -> bool:
+    """Return whether a response gets the same logits with a cache as without."""
+    tokens = _make_tokens(LENGTH, vocabulary_size)
+    with forward.without_gradients():
+        whole = forward.read_whole(Prompt([*tokens, tokens[0]]))
+        return _are_alike(_continue(forward, tokens, None), whole, forward)
 
 
 def reads_pieces(forward: Forward, vocabulary_size: int) -> bool:
