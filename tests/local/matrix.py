@@ -285,7 +285,7 @@ def main(names: Sequence[str]) -> dict[str, Row]:
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             rows[name] = asyncio.run(run_family(save_family(Path(folder), name)))
-        print(name, rows[name].mode or rows[name].refusal, rows[name].faults or '', file=sys.stderr, flush=True)
+        print(name, rows[name].mode or rows[name].refusal, rows[name].faults or '', file=sys.stderr, flush=True)  # noqa: T201 -- progress
     return rows
 
 
@@ -296,7 +296,7 @@ if __name__ == '__main__':
     with suppress(KeyboardInterrupt):
         given = [name for name in sys.argv[1:] if not name.startswith('--')]
         found = main(given or [*FAMILIES])
-        print(make_table(found))
+        print(make_table(found))  # noqa: T201 -- a program
         if '--write' in sys.argv:
             write_page(make_table(found))
         sys.exit(any(row.faults for row in found.values()))

@@ -162,11 +162,18 @@ def shrink(config_class: type[Any], vocabulary_size: int, values: Mapping[str, A
         for is_strict in (False, True):
             try:
                 yield _build(config_class, {**SIZES, **changes}, vocabulary_size, is_strict=is_strict, values=values)
-            except Exception:  # noqa: BLE001, S112 -- the next attempt
+            except Exception:  # noqa: BLE001 -- the next attempt
                 continue
 
 
-def _build(config_class: type[Any], sizes: Mapping[str, Any], vocabulary_size: int, *, is_strict: bool, values: Mapping[str, Any]) -> Any:
+def _build(
+    config_class: type[Any],
+    sizes: Mapping[str, Any],
+    vocabulary_size: int,
+    *,
+    is_strict: bool,
+    values: Mapping[str, Any],
+) -> Any:
     """Return a configuration in which all fields of `SIZES` that the class has are set."""
     default = config_class()
     fields = {*inspect.signature(config_class.__init__).parameters, *default.to_dict()}

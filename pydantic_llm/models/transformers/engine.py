@@ -125,9 +125,7 @@ class TransformersEngine(WorkerEngine):
     def _make_padded_runner(self, limits: Limits | None = None, prefix_cache: PrefixCache | None = None) -> Runner:
         limits = limits or self._option_limits
         forward = self._make_forward(limits)
-        return BatchRunner(
-            forward, slots=limits.slots, prefill_tokens=limits.prefill_tokens, prefix_cache=prefix_cache
-        )
+        return BatchRunner(forward, slots=limits.slots, prefill_tokens=limits.prefill_tokens, prefix_cache=prefix_cache)
 
     @property
     def _option_limits(self) -> Limits:
@@ -136,7 +134,6 @@ class TransformersEngine(WorkerEngine):
     def _make_forward(self, limits: Limits | None = None) -> Forward:
         limits = limits or self._option_limits
         return Forward(self._model, self._adapters, can_merge=limits.can_merge, rereads=limits.rereads)
-
 
     def _open_prefix_cache(self, loaded: Loaded) -> PrefixCache | None:
         """Return the prefix cache, empty, as its blocks may be at fault if a runner failed; `None` if there is none."""

@@ -161,6 +161,8 @@ class Forward:
     def read_whole(self, prompt: Prompt) -> Tensor:
         """Read a prompt without a cache. Return the logits [1, vocabulary] after it."""
         inputs = {name: self._move_to_device(value) for name, value in prompt.inputs.items()}
+        if self._takes_positions and not inputs and self._delta_owner is None:
+            inputs['position_ids'] = self._make_positions(0, len(prompt.tokens))  # as `generate` does
         tokens = self.tensor([list(prompt.tokens)])
         self.rope.forget_lengths()
         return self._model(input_ids=tokens, use_cache=False, **self._last_only, **inputs).logits[:, -1].float()
