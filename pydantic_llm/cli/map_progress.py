@@ -107,5 +107,5 @@ def _make_bar() -> Progress | None:
         from rich.progress import BarColumn, Progress, TextColumn
 
         bar = BarColumn(bar_width=20)
-        return Progress(bar, TextColumn('{task.fields[text]}'), console=Console(stderr=True), auto_refresh=True)
+        return Progress(bar, TextColumn('{task.fields[text]}'), console=Console(stderr=True), transient=True)
     return None

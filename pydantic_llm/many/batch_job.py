@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from ..batches import Batch, BatchRequest, BatchResult, batch_requests, get_batch
 from ..exceptions import LLMError
 from ..models import Model
+from .encoding import encode_json
 from .input_file import InputFile
 from .requests import RowRequests
 from .results import MapResult, RowError
@@ -73,8 +74,7 @@ class _BatchJob:
     def make_requests(self) -> Iterator[BatchRequest]:
         """Yield the requests of the rows that have no result."""
         for index, name, row in self._source.read_missing(self._results.is_done):
-            fields = to_json(row, fallback=str, bytes_mode='base64')
-            self._rows.execute('INSERT OR REPLACE INTO rows VALUES (?, ?)', (index, fields))
+            self._rows.execute('INSERT OR REPLACE INTO rows VALUES (?, ?)', (index, encode_json(row)))
             yield BatchRequest(
                 self._requests.build_messages(row, name),
                 settings=self._requests.settings,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelRequest, ModelResponse
 from ..models import Model
 from ..models.description import encode_description
+from .encoding import encode_json
 from .job_file import JobFile
 from .journal import Journal
 from .requests import RowRequests, name_row
@@ -85,7 +85,7 @@ def hash_row(row: object) -> str:
     if isinstance(row, ModelRequest):
         row = [row]
     if isinstance(row, (str, Mapping)):
-        data = to_json(row, fallback=repr)
+        data = encode_json(row)
     else:
         data = encode_description(cast('Sequence[ModelMessage]', row), {}, {})
     return blake2b(data, digest_size=8).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from .._extras import import_extra
 from ..exceptions import UserError
+from ..json_types import repair_json_text
 
 __all__ = ('FILE_FORMATS', 'find_format', 'import_parquet', 'read_rows')
 
@@ -54,7 +55,8 @@ def _read_json_lines(path: Path) -> Iterator[NamedRow]:
                 continue
             name = f'{path}, line {number}'
             try:
-                row: object = json.loads(line.decode('utf-8-sig' if number == 1 else 'utf-8'))
+                text = line.decode('utf-8-sig' if number == 1 else 'utf-8')
+                row: object = json.loads(repair_json_text(text))
             except ValueError as error:
                 raise UserError(f'{name}: not JSON ({error})') from None
             if not isinstance(row, dict):

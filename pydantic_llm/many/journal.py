@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from ..exceptions import UserError
+from .encoding import encode_json
 
 __all__ = ('ROW', 'Journal', 'replace_file')
 
@@ -58,12 +59,16 @@ class Journal:
                 yield record
 
     def add(self, index: int, fields: Mapping[str, Any]) -> None:
-        """Write the line of a row. `OSError` is raised if it cannot be written, and then nothing more is."""
+        """Write the line of a row. Raises `OSError` if the disk is full, and then removes what was written of it."""
         assert self._file is not None, 'open() was called'
-        line = to_json({ROW: index, **fields}, fallback=str, inf_nan_mode='null', bytes_mode='base64') + b'\n'
+        line = encode_json({ROW: index, **fields}) + b'\n'
         rest = memoryview(line)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            os.ftruncate(self._file, self._end)  # another row may be added after this one
+            raise
         self._note(index, len(line))
 
     def read(self, index: int) -> dict[str, Any]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import cast
 
-from pydantic_core import to_json
-
 from ..exceptions import UserError
+from .encoding import encode_json
 
 __all__ = ('MissingField', 'PromptTemplate')
 
@@ -78,4 +77,4 @@ def _get_item(value: object, name: str) -> object:
 
 
 def _format_value(value: object) -> str:
-    return value if isinstance(value, str) else to_json(value, fallback=str).decode()
+    return value if isinstance(value, str) else encode_json(value).decode()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -136,3 +139,36 @@ async def test_no_key_is_in_the_files(tmp_path: Path) -> None:
     settings: Any = {'extra_headers': {'x-api-key': 'sk-secret'}}
     await collect(Echo(), tmp_path / 'c', model_settings=settings)
     assert b'sk-secret' not in (tmp_path / 'c').read_bytes() + (tmp_path / 'c.job').read_bytes()
+
+
+FULL_DISK = """
+import asyncio, resource, signal, sys
+from pydantic_llm.many import map_requests
+
+async def main():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    rows = [{'text': str(number)} for number in range(100)]
+    async for _ in map_requests('test', rows, prompt='{text}', checkpoint=sys.argv[1]):
+        pass
+
+asyncio.run(main())
+"""
+
+
+async def test_a_checkpoint_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    command = [sys.executable, '-c', FULL_DISK, str(tmp_path / 'c')]
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert 'File too large' in ended.stderr
+    lines = (tmp_path / 'c').read_bytes().splitlines(keepends=True)
+    assert all(line.endswith(b'}\n') for line in lines)
+    results = [result async for result in map_requests('test', ROWS, prompt='{text}', checkpoint=tmp_path / 'c')]
+    assert sum(result.is_restored for result in results) == len(lines)
+    assert 0 < len(lines) < len(results) == len(ROWS)
+
+
+async def test_text_and_values_that_json_does_not_have_are_stored(tmp_path: Path) -> None:
+    rows = [{'text': 'half \ud83d', 'n': float('nan'), 'data': b'\xff', 'set': {1}}]
+    for is_restored in (False, True):
+        [result] = await collect(Echo(), tmp_path / 'c', rows)
+        assert result.is_restored == is_restored

@@ -46,6 +46,11 @@ def test_every_format_has_the_same_rows(tmp_path: Path, ending: str) -> None:
     assert [{**row, 'n': int(row['n'])} for row in read] == ROWS
 
 
+def test_half_a_character_in_a_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / 'a.jsonl').write_text('{"text": "a \\ud83d b \\ud83d\\ude00"}\n')
+    assert [row for _, row in read_rows(tmp_path / 'a.jsonl')] == [{'text': 'a \ufffd b 😀'}]
+
+
 def test_empty_lines_and_the_mark_of_utf_8_are_not_rows(tmp_path: Path) -> None:
     (tmp_path / 'a.jsonl').write_bytes(b'\xef\xbb\xbf{"text": "a"}\n\n  \r\n{"text": "b"}')
     (tmp_path / 'a.csv').write_bytes(b'\xef\xbb\xbftext\r\na\r\n\r\nb')
