@@ -15,7 +15,7 @@ import pytest
 from pydantic_llm.exceptions import UserError
 
 SDKS = frozenset(
-    'openai anthropic groq mistralai cohere huggingface_hub litellm botocore boto3 google httpx torch '
+    'openai anthropic groq mistralai cohere huggingface_hub litellm botocore boto3 google cryptography httpx torch '
     'transformers'.split()
 )
 """The packages that the environment does not have."""

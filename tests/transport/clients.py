@@ -1,15 +1,13 @@
-"""Connections through each kind of client."""
+"""Connections through each kind of client. The packages of vendors are imported when a connection needs them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-import anthropic
-import httpx
 import httpx2
-import openai
 
 from pydantic_llm.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_llm.models.openai import OpenAIChatModel
@@ -34,32 +32,40 @@ HISTORY: list[ModelMessage] = [ModelRequest([UserPromptPart('Hi')])]
 Make = Callable[[str], ClientConnection]
 
 
-def through(client: Any, sdk: ModuleType = openai) -> SDKConnection:
+def through(client: Any, sdk: ModuleType) -> SDKConnection:
     """Return a connection through the client of an SDK."""
     return SDKConnection(LoopClients[Any](client, SdkClients()), sdk, provider_name='vendor')
 
 
+def through_openai(url: str, make_http_client: Callable[[ModuleType], Any] | None = None) -> SDKConnection:
+    openai = import_module('openai')
+    http_client = None if make_http_client is None else make_http_client(openai)
+    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=http_client), openai)
+
+
 def openai_httpx2(url: str) -> SDKConnection:
-    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url))
+    return through_openai(url)
 
 
 def openai_own_httpx2(url: str) -> SDKConnection:
-    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=httpx2.AsyncClient()))
+    return through_openai(url, lambda _: httpx2.AsyncClient())
 
 
 def openai_httpx(url: str) -> SDKConnection:
-    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=httpx.AsyncClient()))
+    return through_openai(url, lambda _: import_module('httpx').AsyncClient())
 
 
 def openai_aiohttp(url: str) -> SDKConnection:
-    return through(openai.AsyncOpenAI(api_key=KEY, base_url=url, http_client=openai.DefaultAioHttpClient()))
+    return through_openai(url, lambda openai: openai.DefaultAioHttpClient())
 
 
 def anthropic_httpx2(url: str) -> SDKConnection:
+    anthropic = import_module('anthropic')
     return through(anthropic.AsyncAnthropic(api_key=KEY, base_url=url), anthropic)
 
 
 def anthropic_aiohttp(url: str) -> SDKConnection:
+    anthropic = import_module('anthropic')
     client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, http_client=anthropic.DefaultAioHttpClient())
     return through(client, anthropic)
 
@@ -69,7 +75,7 @@ def plain_httpx2(url: str) -> HTTPConnection:
 
 
 def plain_httpx(url: str) -> HTTPConnection:
-    return through_http(httpx.AsyncClient(), url)
+    return through_http(import_module('httpx').AsyncClient(), url)
 
 
 def boto3_httpx2(url: str) -> AwsConnection:

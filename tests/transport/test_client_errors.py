@@ -301,7 +301,7 @@ async def fail_to_get_a_key() -> str:
 @pytest.mark.parametrize('way', ['send', 'open'])
 async def test_an_exception_of_the_users_code_is_not_translated(serve: Serve, way: str) -> None:
     server = await serve(send_completion)
-    connection = through(openai.AsyncOpenAI(api_key=fail_to_get_a_key, base_url=server.url))
+    connection = through(openai.AsyncOpenAI(api_key=fail_to_get_a_key, base_url=server.url), openai)
     with pytest.raises(OutOfOrder, match='the vault is closed') as caught:
         await getattr(connection, way)(raw_request())
     assert caught.value.__cause__ is None

@@ -383,7 +383,7 @@ async def test_the_limit_for_connecting_stays(own: Any, limits: dict[str, Any], 
 
     http_client = http.AsyncClient(transport=http.MockTransport(answer))
     client = openai.AsyncOpenAI(api_key=KEY, base_url='http://x', timeout=own, http_client=http_client)
-    await through(client).send(raw_request(timeout=5))
+    await through(client, openai).send(raw_request(timeout=5))
     assert seen == [limits]
 
 

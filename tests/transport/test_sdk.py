@@ -62,7 +62,7 @@ async def test_the_sdk_does_not_retry(serve: Serve, status: int) -> None:
     server = await serve(fail)
     client = openai.AsyncOpenAI(api_key=KEY, base_url=server.url, max_retries=5)
     with pytest.raises(ModelHTTPError):
-        await through(client).send(raw_request())
+        await through(client, openai).send(raw_request())
     assert len(server.requests) == 1
 
 
@@ -334,7 +334,7 @@ async def test_a_response_of_the_maximum_size_is_read(serve: Serve, monkeypatch:
     monkeypatch.setattr(response_module, 'MAX_BODY_BYTES', 100_000)
     server = await serve(answer)
     client = openai.AsyncOpenAI(api_key=KEY, base_url=server.url)
-    assert len((await through(client).send(raw_request())).body) == 100_000
+    assert len((await through(client, openai).send(raw_request())).body) == 100_000
 
 
 # ---------------------------------------------------------------------- credentials that the SDK renews
@@ -407,7 +407,9 @@ async def test_the_http_clients_hooks_see_the_request(serve: Serve) -> None:
 
     server = await serve(send_completion)
     http_client = httpx2.AsyncClient(event_hooks={'request': [watch]})
-    await through(openai.AsyncOpenAI(api_key=KEY, base_url=server.url, http_client=http_client)).send(raw_request())
+    await through(openai.AsyncOpenAI(api_key=KEY, base_url=server.url, http_client=http_client), openai).send(
+        raw_request()
+    )
     assert seen == ['/chat']
 
 
@@ -418,7 +420,7 @@ async def test_a_key_function_is_called_for_each_request(serve: Serve) -> None:
         return next(keys)
 
     server = await serve(send_completion)
-    connection = through(openai.AsyncOpenAI(api_key=next_key, base_url=server.url))
+    connection = through(openai.AsyncOpenAI(api_key=next_key, base_url=server.url), openai)
     await connection.send(raw_request())
     await connection.send(raw_request())
     assert [request.headers['authorization'] for request in server.requests] == ['Bearer first', 'Bearer second']
