@@ -14,6 +14,7 @@ VENV := .venv
 LOCAL_VENV := .venv-local
 BARE_VENV := .venv-bare
 BRIDGES_VENV := .venv-bridges
+WHEEL_VENV := .venv-wheel
 VLLM_VENV := .venv-vllm
 LLAMACPP_FOLDER := .venv-llamacpp
 RAY_VENV := .venv-ray
@@ -43,6 +44,9 @@ LITELLM_PROXY_NEEDS := import importlib.metadata as m, re; print(*(r.split(';')[
 EXAMPLE := tests/acme
 # The folders of tests that run without any vendor's package. A test that imports one itself is skipped there.
 BARE_TESTS := $(addprefix tests/,agent models providers serve wire $(addprefix faults/test_,limits.py truncation.py whole_bodies.py))
+# What the wheel is tested with, at the lowest versions that pyproject.toml allows.
+WHEEL_EXTRAS := all serve cli prices redis otel mcp
+WHEEL_TESTS := tests/e2e tests/serve/test_clients.py tests/test_direct.py --ignore tests/e2e/test_litellm.py
 # The peer that the engines are compared with, and what it imports in addition to their packages.
 PEERS := smolagents rich markdown-it-py mdurl pygments requests urllib3 certifi idna charset-normalizer python-dotenv
 # The release that the engines are tested with, also on CPUs.
@@ -82,7 +86,7 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak matrix-local bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+.PHONY: demo test test-bare test-bridges test-wheel test-extras test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak matrix-local bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -100,6 +104,12 @@ test-bare: $(BARE_VENV)/.dev ## the tests of an environment without any vendor's
 
 test-bridges: $(BRIDGES_VENV)/.dev ## the bridges to other frameworks, in an environment with the frameworks
 	$(BRIDGES_VENV)/bin/python -m pytest --benchmark-disable tests/ext $(ARGS)
+
+test-wheel: $(WHEEL_VENV)/.dev ## the wheel away from the source, with the lowest versions of its requirements
+	cd $(WHEEL_VENV)/away && ../bin/python -m pytest -n 2 --benchmark-disable $(WHEEL_TESTS) $(ARGS)
+
+test-extras: $(VENV)/.dev ## nightly: each extra alone, installed with the wheel in an environment of its own
+	$(BIN)/python tools/try_extras.py $(ARGS)
 
 test-histories: $(VENV)/.dev ## nightly: 10,000 random histories, each accepted by every vendor's rules
 	$(BIN)/python -m tests.conformance.histories $(or $(ARGS),10000)
@@ -199,6 +209,19 @@ $(BRIDGES_VENV)/.dev: pyproject.toml Makefile | $(BRIDGES_VENV)/bin/python
 	@echo 'Installing into $(BRIDGES_VENV): the frameworks that have a bridge.'
 	@$(call install,$(BRIDGES_VENV)) -e '.[$(BRIDGES_EXTRAS)]' --group bridges --group litellm
 	@$(call install,$(BRIDGES_VENV)) --no-deps '$(LITELLM)'
+	@touch $@
+
+$(WHEEL_VENV)/bin/python:
+	@$(call create_venv,$(WHEEL_VENV))
+
+# The tests lie in a folder without the source, so that they can only import what the wheel has.
+$(WHEEL_VENV)/.dev: pyproject.toml Makefile $(shell git ls-files pydantic_llm tests 2> /dev/null) | $(WHEEL_VENV)/bin/python $(VENV)/.dev
+	@echo 'Installing into $(WHEEL_VENV): the wheel, and the lowest versions of its requirements.'
+	@rm -rf $(WHEEL_VENV)/away $(WHEEL_VENV)/dist && mkdir $(WHEEL_VENV)/away
+	@$(BIN)/python -m build --wheel --outdir $(WHEEL_VENV)/dist . > $(WHEEL_VENV)/build.txt
+	@$(BIN)/python tools/lowest_versions.py $(WHEEL_EXTRAS) > $(WHEEL_VENV)/lowest.txt
+	@$(call install,$(WHEEL_VENV)) -r $(WHEEL_VENV)/lowest.txt $(WHEEL_VENV)/dist/*.whl --group test
+	@cp -r tests tools pyproject.toml $(WHEEL_VENV)/away
 	@touch $@
 
 $(LOCAL_VENV)/bin/python:
