@@ -22,7 +22,7 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 3
 
 PREFIX = 'pydantic_llm'
 
-COUNTERS = {
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     'requests': ('Requests to models, by the status of the response', ('protocol', 'status')),
     'errors': ('Requests to models that failed, by the class of the error', ('error',)),
     'tokens': ('Tokens of requests and responses', ('direction',)),

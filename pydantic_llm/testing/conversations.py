@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..messages import (
     ModelMessage,
     ModelRequest,
@@ -20,7 +22,7 @@ from ..messages import (
 from ..models import ModelRequestParameters
 from ..tools.definition import ToolDefinition
 
-CITY = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
+CITY: dict[str, Any] = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
 
 LOOK = ToolDefinition('look', CITY, 'Look at the weather in a city.')
 OUTPUT = ToolDefinition('final_result', CITY, 'Return the city.', kind='output')

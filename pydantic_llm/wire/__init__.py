@@ -46,7 +46,7 @@ __all__ = (
     'get_object',
 )
 
-HOMES = {
+HOMES: dict[str, tuple[str, ...]] = {
     '..models.openai.chat.base': ('ChatModel',),
     '..models.openai.chat.dialect': ('Dialect',),
     '..streaming.draft': ('ResponseDraft',),

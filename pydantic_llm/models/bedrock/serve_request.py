@@ -34,7 +34,7 @@ from .decode_blocks import BlockDecoder
 
 URL_CLASSES = {'image': ImageUrl, 'document': DocumentUrl, 'video': VideoUrl, 'audio': AudioUrl}
 
-MEDIA_TYPES = {
+MEDIA_TYPES: dict[str, dict[str, str]] = {
     'document': {
         'csv': 'text/csv',
         'html': 'text/html',

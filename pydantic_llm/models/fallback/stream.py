@@ -232,7 +232,7 @@ class SequenceStream(BufferedStream):
 
         attempt, opened = await self._sequence.start_next(Start(start, OpenStream.discard), stream=True)
         self._attempt, self._context, self._inner = attempt, opened.context, opened.stream
-        self.draft = opened.stream.draft
+        self.draft: ResponseDraft = opened.stream.draft
         self._first_event, self._first_token = opened.first_event, None
         if self._cancelled:  # by another task, while the stream was being opened
             await self.close()

@@ -22,6 +22,7 @@ from ...wire.citations import add_response_citations
 from ...wire.counts import decode_count, get_object, merge_usage
 from ...wire.decoder import ResponseDecoder
 from ...wire.logprobs import decode_logprobs
+from ...wire.repeats import Repeats
 from .decode_parts import PartsDecoder
 from .decode_repeats import ChunkRepeats
 from .decode_usage import decode_usage
@@ -73,7 +74,7 @@ class GeminiDecoder(ResponseDecoder):
     def __init__(self, draft: ResponseDraft) -> None:
         super().__init__(draft)
         self._chunks = ChunkRepeats(draft.parts, self._record_counts)
-        self.repeats = self._chunks
+        self.repeats: Repeats = self._chunks
         self._parts = PartsDecoder(draft)
         self._usage: Json = {}
         self._has_tool_parts = False

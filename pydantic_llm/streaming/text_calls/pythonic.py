@@ -18,7 +18,7 @@ __all__ = ('PythonicReader', 'decode_python_calls')
 MARKS = ('<|python_start|>', '<|python_end|>', '<|python_tag|>')
 """The marks that may surround a list of calls."""
 
-JSON_NAMES = {'true': True, 'false': False, 'null': None}
+JSON_NAMES: dict[str, bool | None] = {'true': True, 'false': False, 'null': None}
 """JSON's names of values, which models mix with Python's."""
 
 MOST_ENDS = 32
