@@ -201,10 +201,8 @@ class StreamEncoder:
             case TextPart() | ThinkingPart() if item:
                 yield from self._end_text(index, part)
             case ToolCallPart() if item:
-                # OpenAI's API sends no `name` here, but its client requires one before 3.10 (types/responses/
-                # response_function_call_arguments_done_event.py).
-                fields = {'arguments': part.args_as_json_str(), 'name': part.tool_name}
-                yield self._item_event('response.function_call_arguments.done', item, **fields)
+                args, name = part.args_as_json_str(), part.tool_name  # OpenAI's client before 3.10 requires the name
+                yield self._item_event('response.function_call_arguments.done', item, arguments=args, name=name)
             case NativeToolCallPart() if item and not item.is_started:
                 yield from self._start_item(item, self._encode_part(index))
             case _ if not item and (encoded := self._encode_part(index)):  # a result or a compaction
