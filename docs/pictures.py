@@ -157,12 +157,13 @@ def _length(ratio: float) -> int:
 # ------------------------------------------------------------------------------------------------- the command line
 
 COMMANDS = (
-    "pydantic-llm ask -m anthropic:claude-sonnet-5-5 'Why is the sky blue?'",
-    "pydantic-llm ask -m openai:gpt-5.4-mini --file harbour.png 'What is in this picture?'",
-    "echo 'And in Lisbon, is it warm?' | pydantic-llm ask -m test",
+    "pydantic-llm -m anthropic:claude-sonnet-5-5 'What is Bergen known for?'",
+    "pydantic-llm -c 'How do I get there from Oslo?'",
+    "pydantic-llm -m openai:gpt-5.4-mini -a harbour.png 'What is in this picture?'",
+    "pydantic-llm -m openai:gpt-5.4-mini --schema 'name, radius_km float' 'Which is the largest moon of Jupiter?'",
     'pydantic-llm models anthropic:claude-sonnet-5',
 )
-TERMINAL, ROW, LETTER = 800, 22, 8.43
+TERMINAL, ROW, LETTER = 960, 22, 8.43
 """The width of the terminal in pixels, the height of a line, and the width of a letter of 14 pixels."""
 TYPING, PAUSE = 0.035, 0.7
 """The seconds for a letter of a command, and after a command and its output."""
@@ -195,7 +196,7 @@ def draw_terminal(recording: list[tuple[str, list[str]]]) -> str:
     """Draw a terminal in which the commands are typed one after the other."""
     buttons = enumerate(('#ff5f57', '#febc2e', '#28c840'))
     shapes = [f'<circle cx="{20 + 18 * n}" cy="19" r="6" fill="{color}"/>' for n, color in buttons]
-    top, now = 58, 0.5
+    top, now = 58, 0.2
     for command, lines in recording:
         seconds = TYPING * len(command)
         shapes.append(f'<text x="16" y="{top}" class="line prompt" style="animation-delay:{now:.2f}s">$</text>')
