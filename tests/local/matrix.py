@@ -110,7 +110,7 @@ class Bench:
             engine._model, engine.loaded = self.engine._model, self.engine.loaded
         loaded = self.engine.loaded
         assert loaded is not None, 'it was loaded'
-        return IsolatingRunner(engine.model_name, lambda: engine.make_runner(loaded))
+        return IsolatingRunner(engine, loaded)
 
 
 def make_job(tokens: Sequence[int]) -> Job:
