@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ..exceptions import UserError
 from ..messages import BinaryContent, UserContent, VideoUrl
 from ..messages.media_types import is_text, media_type_of
+from .texts import decode_text
 
 __all__ = ('read_attachment', 'read_file', 'read_standard_input', 'split_standard_input')
 
@@ -84,16 +85,6 @@ def sniff_media_type(data: bytes) -> tuple[str, str] | None:
     if data[:4] == b'RIFF':
         return RIFF.get(data[8:12])
     return next(((kind, extension) for first, kind, extension in SIGNATURES if data.startswith(first)), None)
-
-
-def decode_text(data: bytes) -> str:
-    """Decode text: UTF-8, UTF-16 with a mark, or else Latin-1, which has a character for each byte."""
-    if data.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return data.decode('utf-16', errors='replace')
-    try:
-        return data.decode('utf-8-sig')
-    except UnicodeDecodeError:
-        return data.decode('cp1252', errors='replace')
 
 
 def _looks_like_text(data: bytes) -> bool:

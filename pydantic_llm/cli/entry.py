@@ -22,6 +22,7 @@ OF_THE_PROGRAM = ('-h', '--help', '--version')
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. For wrong usage, argparse exits the process with 2."""
+    _replace_what_cannot_be_encoded()
     parser = build_parser()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if not argv and (sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()):
@@ -49,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'pydantic-llm: {describe_error(error)}', file=sys.stderr)
         return 1
     return 0
+
+
+def _replace_what_cannot_be_encoded() -> None:
+    """Make the output replace characters that its encoding does not have, such as one of a Latin-1 terminal."""
+    if (reconfigure := getattr(sys.stdout, 'reconfigure', None)) is not None:
+        reconfigure(errors='replace')
 
 
 def _find_misspelt_command(argv: Sequence[str]) -> str | None:

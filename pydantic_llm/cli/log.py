@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import to_json
-
 from ..exceptions import UserError
 from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from ..transport.keys import hide_keys
 from .folders import home_folder, make_private, read_config
 from .notes import print_note
+from .texts import encode_json, replace_surrogates
 
 __all__ = ('LOG_VARIABLE', 'Entry', 'Log', 'OldConversation', 'is_log_on', 'log_path', 'open_log', 'read_conversation')
 
@@ -204,9 +203,12 @@ def _build_row(entry: Entry) -> dict[str, Any]:
         'input_tokens': sum(response.usage.input_tokens for response in responses),
         'output_tokens': sum(response.usage.output_tokens for response in responses),
         'seconds': round(entry.seconds, 3),
-        'messages': encode_messages(entry.messages).decode(),
+        'messages': encode_messages(entry.messages),
     }
-    return {name: hide_keys(value, keys) for name, value in row.items()}
+    return {
+        name: hide_keys(replace_surrogates(value), keys) if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _hide_password(url: str) -> str:
@@ -215,9 +217,9 @@ def _hide_password(url: str) -> str:
     return hide_password(url)
 
 
-def encode_messages(messages: Sequence[ModelMessage]) -> bytes:
+def encode_messages(messages: Sequence[ModelMessage]) -> str:
     """Return messages as the JSON that `ModelMessagesTypeAdapter` reads, without building its schema, which is slow."""
-    return to_json([*messages], bytes_mode='base64', exclude={'__all__': NOT_STORED}, serialize_unknown=True)
+    return encode_json([*messages], exclude={'__all__': NOT_STORED})
 
 
 def describe_prompt(messages: Sequence[ModelMessage]) -> str:

@@ -6,6 +6,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .texts import decode_argument
+
 __all__ = ('OPTIONS', 'SAVED_OPTIONS', 'SETTING_OPTIONS', 'Option', 'add_options')
 
 FLAG: dict[str, Any] = {'action': 'store_true'}
@@ -38,7 +40,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
     'model': (
         Option(('-m', '--model'), "e.g. 'openai:gpt-5.4-mini'; 'test' needs no key or network", text('MODEL')),
         Option(('--base-url',), 'the address of another server, e.g. http://localhost:11434/v1', text('URL')),
-        Option(('-s', '--system'), 'instructions for the model', text('TEXT')),
+        Option(('-s', '--system'), 'instructions for the model', {'type': decode_argument, 'metavar': 'TEXT'}),
         Option(('-o', '--option'), 'any setting, e.g. top_p=0.9; can be used several times', several('NAME=VALUE')),
     ),
     'input': (

@@ -15,6 +15,7 @@ from typing import NoReturn
 from .. import __version__
 from .map_options import add_map_options
 from .options import add_options
+from .texts import decode_argument
 
 __all__ = ('COMMANDS', 'KEY_VARIABLE', 'build_parser')
 
@@ -92,7 +93,9 @@ def _import_and_run(name: str, arguments: Namespace) -> None:
 
 
 def _add_ask_options(parser: ArgumentParser) -> None:
-    parser.add_argument('prompt', nargs='*', help='the question; the standard input is added to it, or used alone')
+    parser.add_argument(
+        'prompt', nargs='*', type=decode_argument, help='the question; the standard input is added to it, or used alone'
+    )
     add_options(parser, 'ask')
 
 

@@ -6,9 +6,8 @@ import re
 import sys
 from typing import Any
 
-from pydantic_core import to_json
-
 from .session import Session
+from .texts import encode_json
 from .turn import Turn
 from .usage_line import find_cost, sum_usage
 
@@ -31,7 +30,7 @@ def print_text(text: str) -> None:
 
 def print_object(value: Any) -> None:
     """Print an object as JSON: indented on a terminal, on one line in a pipe."""
-    print(to_json(value, indent=2 if sys.stdout.isatty() else None).decode())
+    print(encode_json(value, indent=2 if sys.stdout.isatty() else None))
 
 
 def print_json(turn: Turn, session: Session, files: list[str]) -> None:

@@ -10,13 +10,12 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
-from pydantic_core import to_json
-
 from ..messages import ModelMessage, ModelRequest, ModelResponse, PartStartEvent, UserContent, UserPromptPart
 from ..models import StreamedResponse
 from .notes import print_note
 from .session import Session
 from .shown import Shown
+from .texts import encode_json
 from .usage_line import format_usage
 
 __all__ = ('Turn',)
@@ -70,7 +69,7 @@ class Turn:
     def text(self) -> str:
         """The text of the last response; the object of a schema as JSON."""
         if self.output is not None and not isinstance(self.output, str):
-            return to_json(self.output).decode()
+            return encode_json(self.output)
         return self.response.text or ''
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pydantic_llm.messages import ModelRequest, TextPart, UserPromptPart
+from pydantic_llm.messages import ModelRequest, TextPart, ToolCallPart, UserPromptPart
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.serve import LocalServer, create_app
 
@@ -158,6 +158,18 @@ def test_verbose_prints_tokens_cost_and_time(cli: Cli, url: str) -> None:
     pytest.importorskip('genai_prices')
     run = cli('hi', '-m', 'openai:gpt-5.4-mini', '--base-url', f'{url}/v1', '-v')
     assert re.match(r'openai:gpt-5.4-mini: \d+ tokens in, 4 out, \$0\.0000\d+, \d\.\d s, the first event', run.err)
+
+
+@pytest.mark.parametrize('arguments', [[], ['--json'], ['--schema', 'a']])
+def test_characters_that_no_encoding_has_are_replaced(cli: Cli, scripted: Scripted, arguments: list[str]) -> None:
+    text = '{"a": "x\\ud800"}' if '--schema' in arguments else 'x\ud800 é'
+    scripted.responses = [[ToolCallPart('final_result', text)]] if '--schema' in arguments else [text]
+    run = cli('-m', 'scripted:a', os.fsdecode(b'caf\xe9'), *arguments)
+    assert (run.code, run.err) == (0, '')
+    assert 'x?' in run.out.replace('\ufffd', '?')
+    assert prompts(scripted) == ['café']
+    assert 'x?' in cli('logs', 'show').out.replace('\ufffd', '?')
+    assert cli('-c', 'Again').code == 0
 
 
 def test_a_truncated_response_has_a_note(cli: Cli, scripted: Scripted) -> None:

@@ -177,7 +177,7 @@ def test_files_and_tool_calls_survive_the_log(tmp_path: Path) -> None:
     ]
     general = ModelMessagesTypeAdapter.validate_json(ModelMessagesTypeAdapter.dump_json(messages))
     assert ModelMessagesTypeAdapter.validate_json(encode_messages(messages)) == general == messages
-    assert b'x-secret' not in encode_messages(messages)
+    assert 'x-secret' not in encode_messages(messages)
     log = Log(tmp_path / 'logs.db')
     assert log.add(Entry('m', 'https://user:secret@host/v1', None, messages[:2], 'Yes', 0.1), None) == 1
     old = log.read_conversation(None)
