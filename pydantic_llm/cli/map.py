@@ -15,7 +15,7 @@ from ..exceptions import UserError
 from ..many.columns import Columns, list_output_columns
 from ..many.engine import Engine, LocalEngine
 from ..many.input_file import InputFile, InputSummary
-from ..many.map_requests import map_rows
+from ..many.map_requests import check_first, map_rows
 from ..many.requests import RowRequests
 from ..many.results_file import ResultsFile
 from .choice import choose_name
@@ -103,8 +103,8 @@ class MapJob:
         arguments, requests = self._arguments, self._requests
         engine = _make_engine(arguments)
         async with engine.open(self._recipe, requests, concurrency=arguments.concurrency) as runner:
-            rows = self._source.stream_missing(self.results.is_done)
-            found = map_rows(rows, runner, requests, concurrency=arguments.concurrency, ordered=False)
+            rows = check_first(self._source.stream_missing(self.results.is_done), runner, requests)
+            found = map_rows(rows, runner, concurrency=arguments.concurrency, ordered=False)
             async with aclosing(found) as results:
                 async for result in results:
                     self.results.add(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
@@ -84,10 +84,10 @@ def hash_row(row: object) -> str:
     """Return a hash of a row, which does not depend on when its messages were made."""
     if isinstance(row, ModelRequest):
         row = [row]
-    if isinstance(row, (str, Mapping)):
-        data = encode_json(row)
-    else:
+    if isinstance(row, (list, tuple)) and any(isinstance(each, ModelRequest) for each in cast('list[object]', row)):
         data = encode_description(cast('Sequence[ModelMessage]', row), {}, {})
+    else:
+        data = encode_json(row)
     return blake2b(data, digest_size=8).hexdigest()
 
 

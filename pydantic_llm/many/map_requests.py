@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..agent.output_types import OutputSpec
     from ..models.known_names import KnownModelName
 
-__all__ = ('map_requests', 'map_rows')
+__all__ = ('check_first', 'map_requests', 'map_rows')
 
 OutputT = TypeVar('OutputT')
 Row = str | Mapping[str, Any] | ModelRequest | Sequence[ModelMessage]
@@ -135,28 +135,28 @@ async def _run(
             checkpoint.open()
             stack.callback(checkpoint.close)
         runner = await stack.enter_async_context(engine.open(model, requests, concurrency=concurrency))
+        checked = check_first(number_rows(rows), runner, requests)
         if checkpoint is not None:
             runner = _CheckpointedRunner(runner, checkpoint)
-        results = map_rows(number_rows(rows), runner, requests, concurrency=concurrency, ordered=ordered)
+        results = map_rows(checked, runner, concurrency=concurrency, ordered=ordered)
         async for result in await stack.enter_async_context(aclosing(results)):
             yield result
 
 
 async def map_rows(
-    rows: AsyncIterator[tuple[int, object]], runner: RunsRows, requests: RowRequests, *, concurrency: int, ordered: bool
+    rows: AsyncIterator[tuple[int, object]], runner: RunsRows, *, concurrency: int, ordered: bool
 ) -> AsyncGenerator[MapResult[Any]]:
-    """Yield the results of numbered rows. The first row is checked before anything is sent."""
+    """Yield the results of numbered rows."""
 
     async def run(row: tuple[int, object]) -> MapResult[Any]:
         return await runner.run(*row)
 
-    checked = _check_first(rows, runner, requests)
-    async with aclosing(run_concurrently(checked, run, concurrency=concurrency, ordered=ordered)) as results:
+    async with aclosing(run_concurrently(rows, run, concurrency=concurrency, ordered=ordered)) as results:
         async for result in results:
             yield result
 
 
-async def _check_first(
+async def check_first(
     rows: AsyncIterator[tuple[int, object]], runner: RunsRows, requests: RowRequests
 ) -> AsyncIterator[tuple[int, object]]:
     """Yield the rows. Raises `UserError` if the first one cannot be sent: then none can."""

@@ -66,12 +66,14 @@ class RayEngine(Engine):
         was_connected = ray.is_initialized()
         if not was_connected:
             await asyncio.to_thread(ray.init, address=self.address, logging_level='warning', log_to_driver=False)
-        pool = _Pool(ray, self, (model, requests), concurrency)
         try:
-            await pool.start()
-            yield pool
+            pool = _Pool(ray, self, (model, requests), concurrency)
+            try:
+                await pool.start()
+                yield pool
+            finally:
+                pool.stop()
         finally:
-            pool.stop()
             if not was_connected:
                 await asyncio.to_thread(ray.shutdown)
 
@@ -82,7 +84,7 @@ class _Pool:
     def __init__(self, ray: Any, engine: RayEngine, recipe: tuple[ModelSource, RowRequests], concurrency: int) -> None:
         self._ray = ray
         self._recipe = recipe
-        count = engine.workers or _count_workers(ray, engine.gpus)
+        count = _count_workers(ray, engine)
         self._options = {**DEFAULTS, **engine.options, 'max_concurrency': -(-concurrency // count) + 1}
         self._places = [_reserve_gpus(ray, engine.gpus) for _ in range(count)]
         self._workers = [self._make_worker(place) for place in self._places]
@@ -133,14 +135,16 @@ class _Pool:
             raise (error.cause or error) from None
 
 
-def _count_workers(ray: Any, gpus: int) -> int:
-    """Return the number of workers if none is given. Raises `UserError` if the cluster has too few GPUs for one."""
-    if not gpus:
-        return DEFAULT_WORKERS
-    found = int(ray.cluster_resources().get('GPU', 0))
-    if found < gpus:
-        raise UserError(f'A worker needs {gpus} GPUs (--tensor-parallel-size), and the cluster has {found}')
-    return found // gpus
+def _count_workers(ray: Any, engine: RayEngine) -> int:
+    """Return the number of workers. Raises `UserError` if the cluster has too few GPUs for them."""
+    if not engine.gpus:
+        return engine.workers or DEFAULT_WORKERS
+    found, least = int(ray.cluster_resources().get('GPU', 0)), engine.gpus * (engine.workers or 1)
+    if found < least:
+        raise UserError(
+            f'{engine.workers or 1} workers with {engine.gpus} GPUs each need {least}; the cluster has {found}'
+        )
+    return engine.workers or found // engine.gpus
 
 
 def _reserve_gpus(ray: Any, gpus: int) -> Any:

@@ -116,7 +116,9 @@ class RowRequests:
 
     def _list_attachments(self, row: Mapping[str, object], name: str) -> list[str]:
         """Return the paths and URLs in the field of attachments: a text, a list of texts, or nothing."""
-        value = row.get(self.attachments) if self.attachments is not None else None
+        if self.attachments is None:
+            return []
+        value = row.get(self.attachments)
         places = [value] if isinstance(value, str) else value or []
         if not isinstance(places, (list, tuple)) or not all(
             isinstance(each, str) for each in cast('list[Any]', places)

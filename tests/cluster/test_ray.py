@@ -170,7 +170,7 @@ async def test_a_worker_for_vllm_has_a_group_of_gpus_and_reserves_all_that_the_c
     results = {result.output async for result in map_requests(make, ['a'] * 50, engine=RayEngine(gpus=2))}
     assert {(output or '').partition(' ')[2] for output in results} == {'[1.0, 1.0]'}
     assert len(results) == 2  # of 5 GPUs
-    with pytest.raises(UserError, match='A worker needs 8 GPUs'):
+    with pytest.raises(UserError, match='1 workers with 8 GPUs each need 8; the cluster has 5'):
         [result async for result in map_requests(make, ['a'], engine=RayEngine(gpus=8))]
 
 

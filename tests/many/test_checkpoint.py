@@ -167,6 +167,13 @@ async def test_a_checkpoint_on_a_full_disk_goes_on_when_there_is_room(tmp_path: 
     assert 0 < len(lines) < len(results) == len(ROWS)
 
 
+async def test_a_later_row_that_cannot_be_sent_is_stored_as_failed(tmp_path: Path) -> None:
+    for is_restored in (False, True):
+        results = await collect(Echo(), tmp_path / 'c', ['a', 3, ['x'], {'x': 1}])
+        assert [result.error and result.error.type for result in results] == [None, *['UserError'] * 3]
+        assert {result.is_restored for result in results} == {is_restored}
+
+
 async def test_text_and_values_that_json_does_not_have_are_stored(tmp_path: Path) -> None:
     rows = [{'text': 'half \ud83d', 'n': float('nan'), 'data': b'\xff', 'set': {1}}]
     for is_restored in (False, True):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,12 +207,14 @@ async def test_an_output_that_stays_invalid_is_the_error_of_its_row_with_the_tok
     ],
 )
 async def test_a_mistake_of_the_caller_is_one_sentence_before_anything_is_sent(
-    rows: Any, options: Any, message: str
+    rows: Any, options: Any, message: str, tmp_path: Path
 ) -> None:
     echo = Echo()
-    with pytest.raises(UserError, match=message):
-        await collect(rows, model=echo.model, **options)
+    for more in ({}, {'checkpoint': tmp_path / 'c'}):
+        with pytest.raises(UserError, match=message):
+            await collect(rows, model=echo.model, **{**more, **options})
     assert echo.prompts == []
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 -- blocks as little as a path does
 
 
 async def test_a_later_row_that_cannot_be_sent_fails_alone() -> None:
