@@ -88,8 +88,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         output_retries: Number of rejected outputs allowed. The default is `retries`.
         end_strategy: Handling of the other tool calls in a response that contains the output.
         tool_timeout: Seconds that a call may take of a tool of the agent itself that sets no time.
-        defer_model_check: If true, look up the model's name and its API key in the first run, not here. While
-            `models.ALLOW_MODEL_REQUESTS` is false, a model whose key is missing is deferred too.
+        defer_model_check: If true, look up the model's name in the first run, not here. A missing API key is always an
+            error of the first run, so that tests can replace the model.
         instrument: Record the runs by OpenTelemetry: true, or the settings for that. `None` follows
             `Agent.instrument_all`, false does not.
     """
@@ -356,15 +356,24 @@ def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> C
 
 
 def _infer_or_defer(model: Model | str | ModelFunction | None) -> Model | str | ModelFunction | None:
-    """Return the model of a name, or the name if it cannot be built while requests are forbidden, as in tests."""
+    """Return the model of a name. One without its key stays a name, so that another model can replace it in tests.
+
+    While requests are forbidden, this applies to any name.
+    """
     if not isinstance(model, str):
         return model
     try:
         return infer_model(model)
-    except UserError:
-        if models.ALLOW_MODEL_REQUESTS:
+    except UserError as error:
+        if models.ALLOW_MODEL_REQUESTS and not _is_deferred(error):
             raise
         return model
+
+
+def _is_deferred(error: UserError) -> bool:
+    from ..providers.credentials import MissingVariableError
+
+    return isinstance(error, MissingVariableError)
 
 
 def _infer_allowed(model: str) -> Model:

@@ -291,6 +291,14 @@ class WholeResponse(StreamedResponse):
         return self._response.usage
 
 
+CALLED = (
+    'A model is not called: write model_request_sync(model, messages) of pydantic_llm.direct, or '
+    'Agent(model).run_sync(text). messages_from_openai() reads dicts with roles, and pydantic_llm.ext.smolagents makes a '
+    'model of smolagents of any model'
+)
+"""The message for `model(messages)`."""
+
+
 class Model(ABC):
     """A language model. Subclasses implement `model_name` and `request`; all other members have a default."""
 
@@ -490,6 +498,12 @@ class Model(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # a type checker refuses the call by itself
+
+        def __call__(self, *args: object, **options: object) -> None:
+            """Raise `TypeError`: in smolagents, a model is called with messages."""
+            raise TypeError(CALLED)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.model_name!r})'

@@ -22,7 +22,15 @@ from ..transport.http import Access, AccessSource, make_fixed_access
 from ..transport.outgoing import merge_headers
 from ..transport.sdk import SDKConnection
 from .azure_connection import AzureConnection, AzureHTTPConnection
-from .credentials import check_alone, check_key, check_url, find_value, hide_password, make_called_key
+from .credentials import (
+    MissingVariableError,
+    check_alone,
+    check_key,
+    check_url,
+    find_value,
+    hide_password,
+    make_called_key,
+)
 from .openai import OPENAI, OpenAIProvider
 from .vendor import Vendor
 
@@ -116,7 +124,7 @@ def _find_endpoint(given: str | None) -> str:
     """Return the resource's URL without a slash at its end. It ends with `/v1` if it is a URL of the v1 API."""
     where, url = find_value(given or None, (ENDPOINT_VARIABLE,), parameter='azure_endpoint=')
     if not url:
-        raise UserError(
+        raise MissingVariableError(
             f"The address of 'azure' is not known: set the environment variable {ENDPOINT_VARIABLE}, or give "
             'azure_endpoint='
         )
@@ -148,7 +156,7 @@ def _find_version(endpoint: str) -> str | None:
         return None
     if version := os.environ.get(VERSION_VARIABLE):
         return version
-    raise UserError(
+    raise MissingVariableError(
         f"The version of the API of 'azure' is missing: set the environment variable {VERSION_VARIABLE}, give "
         f"api_version=, or give the address of the v1 API, azure_endpoint='{hide_password(endpoint)}/openai/v1/'"
     )
@@ -220,7 +228,7 @@ def _find_credentials(key: ApiKey | None, token: str | None, provider: TokenProv
     for name, variable in {'azure_ad_token': TOKEN_VARIABLE, 'api_key': KEY_VARIABLE}.items():
         if value := os.environ.get(variable):
             return {name: check_key(value, where=variable, provider='azure')}
-    raise UserError(
+    raise MissingVariableError(
         f"The key of 'azure' is {'empty' if key == '' else 'missing'}: set the environment variable {KEY_VARIABLE} or "
         f'{TOKEN_VARIABLE}, or give api_key=, azure_ad_token= or azure_ad_token_provider='
     )

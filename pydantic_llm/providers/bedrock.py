@@ -22,7 +22,14 @@ from ..transport.aws_http import make_http_client
 from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
-from .credentials import check_any_http_client, check_key, check_url, hide_password, make_called_key
+from .credentials import (
+    MissingVariableError,
+    check_any_http_client,
+    check_key,
+    check_url,
+    hide_password,
+    make_called_key,
+)
 from .provider import Provider
 
 if TYPE_CHECKING:
@@ -97,7 +104,7 @@ class BedrockProvider(Provider['BaseClient']):
             session = _make_session(profile_name)
             region = region_name or session.get_config_variable('region') or os.environ.get(REGION_VARIABLE)
             if region is None and not (token and url):
-                raise UserError(
+                raise MissingVariableError(
                     f'The region of {self.name!r} is missing: give region_name=, or set the environment variable '
                     'AWS_DEFAULT_REGION'
                 )

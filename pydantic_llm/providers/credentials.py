@@ -15,6 +15,7 @@ from ..transport.called_keys import ApiKey, CalledKey
 
 __all__ = (
     'NO_KEY',
+    'MissingVariableError',
     'check_alone',
     'check_any_http_client',
     'check_client',
@@ -28,6 +29,11 @@ __all__ = (
     'read_url',
     'read_variable',
 )
+
+
+class MissingVariableError(UserError):
+    """Raised if a key or an address is neither given nor in the environment. An agent defers it to its first run."""
+
 
 NO_KEY = 'api-key-not-set'
 """The key sent to servers that need none: the clients of the vendors' SDKs cannot be made without a key."""
@@ -71,7 +77,9 @@ def read_key(
         return NO_KEY
     names = ' or '.join(variables)
     problem = 'empty' if api_key == '' else 'missing'
-    raise UserError(f'The key of {provider!r} is {problem}: set the environment variable {names}, or give api_key=')
+    raise MissingVariableError(
+        f'The key of {provider!r} is {problem}: set the environment variable {names}, or give api_key='
+    )
 
 
 def make_called_key(function: Callable[[], object], *, provider: str, parameter: str = 'api_key=') -> CalledKey:

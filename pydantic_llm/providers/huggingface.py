@@ -29,7 +29,15 @@ from ..transport.http import Access, AccessSource, HTTPConnection
 from ..transport.loops import LoopClients
 from ..transport.pools import HttpClients
 from ..transport.spread import spread_over_pools
-from .credentials import check_client, check_http_client, hide_password, read_key, read_url, read_variable
+from .credentials import (
+    MissingVariableError,
+    check_client,
+    check_http_client,
+    hide_password,
+    read_key,
+    read_url,
+    read_variable,
+)
 from .provider import SDKProvider
 
 if TYPE_CHECKING:
@@ -171,7 +179,7 @@ class HuggingFaceProvider(SDKProvider['AsyncInferenceClient']):
     def _check_login(self, hub: Any) -> None:
         """Raise a `UserError` if `hf auth login` left no token, unless a CI job can fetch one (`HF_OIDC_RESOURCE`)."""
         if not os.environ.get('HF_OIDC_RESOURCE') and hub.get_token() is None:
-            raise UserError(
+            raise MissingVariableError(
                 f'The key of {self.name!r} is missing: set the environment variable {KEY_VARIABLES[0]}, give api_key=, '
                 "or log in with 'hf auth login'"
             )

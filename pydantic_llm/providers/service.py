@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..exceptions import UserError
 from ..profiles import ModelProfile
 from ..profiles.compatible import plain_profile
-from .credentials import read_variable
+from .credentials import MissingVariableError, read_variable
 
 __all__ = ('Service',)
 
@@ -48,7 +47,7 @@ class Service:
         place = place or read_variable(self.place_variables)
         if not place:
             names = ' or '.join(self.place_variables)
-            raise UserError(
+            raise MissingVariableError(
                 f'The address of {self.name!r} is not known: set the environment variable {names}, or give '
                 f'{placeholder}= or base_url='
             )
