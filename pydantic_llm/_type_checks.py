@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePath
 from types import NoneType
-from typing import NoReturn, TypeGuard, cast, get_args
+from typing import Any, NoReturn, TypeGuard, cast, get_args
 
 from .exceptions import UserError
 from .messages import (
@@ -45,6 +45,7 @@ __all__ = (
     'check_settings_type',
     'check_type',
     'describe_value',
+    'is_callable',
     'raise_wrong_type',
 )
 
@@ -115,9 +116,14 @@ def check_model_name(value: object) -> None:
         raise UserError('model_name is empty')
 
 
+def is_callable(value: object) -> TypeGuard[Callable[..., Any]]:
+    """Return whether a value can be called as a function. Models and classes of models only raise an error then."""
+    return callable(value) and not hasattr(value, 'request_stream')
+
+
 def check_callable(value: object, *, parameter: str) -> None:
     """Raise `UserError` unless the value is `None` or can be called."""
-    if value is not None and not callable(value):
+    if value is not None and not is_callable(value):
         raise_wrong_type(parameter, 'a function', value)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeGuard, Union, cast, get_args, get_origin
 
-from .._type_checks import raise_wrong_type
+from .._type_checks import is_callable, raise_wrong_type
 from ..exceptions import UserError
 from ..messages import BinaryContent, BinaryImage
 from ..models import OutputMode
@@ -138,7 +138,7 @@ def _is_function(spec: object) -> TypeGuard[Callable[..., object]]:
 
 
 def _is_callable_object(spec: object) -> bool:
-    return callable(spec) and type(spec).__module__ not in TYPING_MODULES
+    return is_callable(spec) and type(spec).__module__ not in TYPING_MODULES
 
 
 def _check_type_form(spec: object) -> None:

@@ -293,8 +293,8 @@ class WholeResponse(StreamedResponse):
 
 CALLED = (
     'A model is not called: write model_request_sync(model, messages) of pydantic_llm.direct, or '
-    'Agent(model).run_sync(text). messages_from_openai() reads dicts with roles, and pydantic_llm.ext.smolagents makes a '
-    'model of smolagents of any model'
+    'Agent(model).run_sync(text). messages_from_openai() reads dicts with roles, and pydantic_llm.ext.smolagents makes '
+    'a model of smolagents of any model'
 )
 """The message for `model(messages)`."""
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from .._checks import check_number
-from .._type_checks import raise_wrong_type
+from .._type_checks import is_callable, raise_wrong_type
 from ..exceptions import UserError
 from .connection import Connection
 from .gateway import Gateway
@@ -148,7 +148,7 @@ class _SideServer(Server):
 
 def check_app(app: object) -> None:
     """Raise `UserError` unless the value can be an ASGI app."""
-    if not callable(app) or isinstance(app, type):
+    if not is_callable(app) or isinstance(app, type):
         raise_wrong_type('app', 'an ASGI app', app, 'create_app(model) makes one')
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from .._threads import call_async
-from .._type_checks import describe_value
+from .._type_checks import describe_value, is_callable
 from ..exceptions import UserError
 from .context import RunContext
 from .signature import name_of, read_parameters, takes_context
@@ -73,7 +73,7 @@ def parse_prompts(
             return [value]
         case Sequence():
             return [prompt for item in value for prompt in parse_prompts(parameter, item)]
-        case _ if callable(value):
+        case _ if is_callable(value):
             return [ContextFunction.of(value)]
         case _:
             raise UserError(

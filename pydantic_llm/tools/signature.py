@@ -16,6 +16,7 @@ from typing import Annotated, Any, NotRequired, TypeVar, cast, get_args, get_ori
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict, is_typeddict
 
+from .._type_checks import is_callable
 from ..exceptions import UserError
 from .docstrings import DocstringFormat, parse_docstring
 
@@ -104,7 +105,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def read_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return the parameters of a function. Raises `UserError` if it is not one, or if Python cannot read them."""
-    if not callable(function):
+    if not is_callable(function):
         raise UserError(f'A function is expected, not {function!r}')
     try:
         return list(inspect.signature(function).parameters.values())

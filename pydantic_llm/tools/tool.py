@@ -9,6 +9,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from .._checks import check_number
 from .._threads import call_async
+from .._type_checks import is_callable
 from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from .arguments import validate_arguments
@@ -194,7 +195,7 @@ def _check_options(max_retries: int | None, timeout: float | None, args_validato
     """Raise `UserError` for an invalid option of a tool."""
     check_number('max_retries', max_retries, least=0, whole=True)
     check_number('timeout', timeout, above=0)
-    if args_validator is not None and not callable(args_validator):
+    if args_validator is not None and not is_callable(args_validator):
         raise UserError(f'args_validator takes a function, not {args_validator!r}')
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 
 from typing_extensions import TypeVar
 
-from .._type_checks import check_callable, check_items, describe_value
+from .._type_checks import check_callable, check_items, describe_value, is_callable
 from ..exceptions import UserError
 from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction
@@ -91,4 +91,4 @@ def to_toolsets(
 
 
 def _is_toolset(value: object) -> bool:
-    return isinstance(value, AbstractToolset) or (callable(value) and not isinstance(value, type))
+    return isinstance(value, AbstractToolset) or (is_callable(value) and not isinstance(value, type))

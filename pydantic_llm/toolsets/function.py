@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from .._checks import check_number
 from .._threads import call_async
-from .._type_checks import check_items, check_type
+from .._type_checks import check_items, check_type, is_callable
 from ..exceptions import UserError
 from ..tools.context import RunContext
 from ..tools.context_functions import ContextFunction, parse_prompts, render_prompt
@@ -211,4 +211,4 @@ def check_tools(tools: object) -> None:
 
 
 def _is_tool(value: object) -> bool:
-    return isinstance(value, Tool) or callable(value)
+    return isinstance(value, Tool) or is_callable(value)

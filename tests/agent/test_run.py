@@ -387,10 +387,12 @@ def test_an_unknown_model_name_is_an_error_when_the_agent_is_built_unless_deferr
         agent.run_sync('?')
 
 
-def test_an_agent_is_built_without_a_key_while_requests_are_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_is_built_without_a_key_which_its_first_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+    agent = Agent('openai:gpt-4o')
+    assert agent.run_sync('?', model='test').output == 'success (no tool calls)'
     with pytest.raises(UserError, match='OPENAI_API_KEY'):
-        Agent('openai:gpt-4o')
+        agent.run_sync('?')
     with override_allow_model_requests(allow_model_requests=False):
         agent = Agent('openai:gpt-4o')
         assert agent.run_sync('?', model='test').output == 'success (no tool calls)'

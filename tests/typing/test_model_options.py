@@ -1,4 +1,4 @@
-"""Type checks of the options of models: names of other libraries, settings as keywords, and names that are completed."""
+"""Type checks of the options of models: names of other libraries, settings as keywords, known names."""
 
 from __future__ import annotations
 
