@@ -437,9 +437,9 @@ async def test_the_pieces_of_sentences_add_up_to_their_text(
 # ---------------------------------------------------------------------- adapters
 
 
-def write_adapter(path: Path, scale: float = 8.0) -> Callable[[str, Any], Any]:
+def write_adapter(path: Path, scale: float = 8.0, *, seed: int = 3) -> Callable[[str, Any], Any]:
     """Write a random adapter (LoRA). Return the function that adds it to the weights of a file."""
-    dice = np.random.default_rng(3)
+    dice = np.random.default_rng(seed)
     pairs = {
         f'blk.{layer}.attn_output.weight': (
             dice.normal(size=(4, tiny.HIDDEN)).astype(np.float32),
@@ -476,8 +476,36 @@ async def test_an_adapter_changes_the_weights(
     assert texts[0] == texts[1] != texts[2] == texts[3]
     assert len({id(model.engine) for model in (adapted, plain, without)}) == 3
     for path in (random_file, tmp_path / 'missing.gguf'):
-        with pytest.raises(UserError, match=r'adapter=.* cannot be loaded: llama.cpp reports \w{3}'):
+        with pytest.raises(UserError, match=r'adapter .* cannot be loaded: llama.cpp reports \w{3}'):
             await make(adapter=path).load()
+
+
+async def test_each_request_gets_the_adapter_that_it_names(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path
+) -> None:
+    """The prompts are the same, so that memory of one adapter would be shared with another if it could."""
+    names = ('first', 'second')
+    merged, paths = {}, {name: tmp_path / f'{name}.gguf' for name in names}
+    for seed, name in enumerate(names):
+        change = write_adapter(paths[name], seed=seed)
+        merged[name] = make(write_gguf(random_path, tmp_path / f'{name}-merged.gguf', change=change))
+    model = make(adapters=paths, adapter=paths['first'])
+    settings: Any = {'max_tokens': 10}
+    expected = {name: (await merged[name].request(ask_after_system('hi'), settings)).text for name in names}
+    assert len({*expected.values()}) == 2
+    for _ in range(2):
+        each = ['second', None, 'first', 'second', None]
+        responses = await asyncio.gather(
+            *(model.request(ask_after_system('hi'), {**settings, 'llamacpp_adapter': name}) for name in each)
+        )
+        assert [response.text for response in responses] == [expected[name or 'first'] for name in each]
+    assert min(response.usage.cache_read_tokens for response in responses) > 100
+    with pytest.raises(
+        UserError, match=r"adapters\['lost'\] '/no/such.gguf' cannot be loaded: llama.cpp reports \w{3}"
+    ):
+        await make(adapters={'lost': '/no/such.gguf'}).load()
+    with pytest.raises(UserError, match=r"has the adapters .*; did you mean 'second'"):
+        await model.request(ask(), {'llamacpp_adapter': 'secnd'})
 
 
 # ---------------------------------------------------------------------- one row

@@ -11,6 +11,7 @@ from pydantic_llm.exceptions import UserError
 from pydantic_llm.models import infer_model
 from pydantic_llm.models.concurrency import ConcurrencyLimitedModel
 from pydantic_llm.models.fallback import FallbackModel
+from pydantic_llm.models.llamacpp import LlamaCppModel
 from pydantic_llm.models.mlx import MLXModel
 from pydantic_llm.models.rate_limit import RateLimitedModel
 from pydantic_llm.models.router import Deployment, RouterModel
@@ -42,6 +43,10 @@ def fallback(**options: Any) -> Any:
     return FallbackModel(TestModel(), **options)
 
 
+def llamacpp(**options: Any) -> Any:
+    return LlamaCppModel('model.gguf', **options)
+
+
 REFUSED: list[tuple[Callable[..., Any], str, Any]] = [
     *((deployment, 'cost', value) for value in (5, 'x', (1,), (1, 2, 3), (1, None), ('a', 'b'), (-1, 2), {1: 2})),
     *((deployment, 'weight', value) for value in (0, -1, 'x', None, NAN, True)),
@@ -55,6 +60,8 @@ REFUSED: list[tuple[Callable[..., Any], str, Any]] = [
     *((rated, 'requests_per_minute', value) for value in (0, 'x', NAN)),
     *((rated, 'tokens_per_minute', value) for value in (-5, 'x')),
     *((fallback, 'attempt_timeout', value) for value in (0, 'x', NAN)),
+    *((llamacpp, name, value) for name in ('n_ctx', 'n_threads') for value in (0, -1, 'x', 1.5, True, 2**40)),
+    *((llamacpp, 'max_batch_size', value) for value in (0, 'x', None, 257)),
     *((RetryPolicy, 'retries', value) for value in (-1, 'x', 1.5, None)),
     *((RetryPolicy, 'first_wait', value) for value in (-1, 'x', None, NAN)),
 ]
@@ -79,6 +86,8 @@ def test_a_model_that_is_neither_a_model_nor_a_name_is_refused(value: Any) -> No
     [
         (TransformersModel, 'dtype', '; did you mean torch_dtype='),
         (TransformersModel, 'stop', '; did you mean stop_sequences='),
+        (LlamaCppModel, 'lora_path', '; did you mean adapter='),
+        (LlamaCppModel, 'n_batch', '; did you mean prefill_tokens='),
         (MLXModel, 'device', '; TransformersModel has it'),
         (VLLMModel, 'tool_fromat', '; did you mean tool_format='),
     ],
@@ -92,7 +101,7 @@ def test_an_unknown_option_of_a_local_model_is_refused_with_a_suggestion(
     assert hint in str(raised.value)
 
 
-@pytest.mark.parametrize('model_type', [TransformersModel, MLXModel, VLLMModel])
+@pytest.mark.parametrize('model_type', [TransformersModel, MLXModel, VLLMModel, LlamaCppModel])
 def test_a_local_model_takes_settings_as_keywords(model_type: Any) -> None:
     model = model_type(model_id='/no/such/folder', temperature=0.2, max_tokens=5, tool_format=None)
     assert (model.model_name, model.settings) == ('/no/such/folder', {'temperature': 0.2, 'max_tokens': 5})

@@ -1,8 +1,8 @@
 """A runner with llama.cpp's sequences: prompts join between two steps, and finished responses leave.
 
-A step is one call of `llama_decode`, with the newest token of each response and up to `prefill_tokens` of the prompts,
-one after another. If the memory is full, the sequences of ended responses are dropped, then the newest response is: it
-resumes from its tokens once another one has ended.
+A step is one call of `llama_decode` for each adapter, with the newest token of each response and up to `prefill_tokens`
+of the prompts, one after another. If the memory is full, the sequences of ended responses are dropped, then the newest
+response is: it resumes from its tokens once another one has ended.
 """
 
 from __future__ import annotations
@@ -68,10 +68,7 @@ class BatchRunner:
             self._leave(row)
 
     def step(self) -> Collection[Job]:
-        pieces = self._plan()
-        while pieces and not self._read_pieces(pieces):
-            pieces = self._make_room(pieces)
-        ready = self._choose_tokens(pieces) if pieces else []
+        ready = [row for pieces in self._plan().values() for row in self._run(pieces)]
         for row in ready:
             if row.job.done:
                 self._leave(row)
@@ -79,8 +76,8 @@ class BatchRunner:
 
     # choosing what to read
 
-    def _plan(self) -> list[Piece]:
-        """Return what to read next: the newest tokens of all responses, then prompts, the oldest one first."""
+    def _plan(self) -> dict[str | None, list[Piece]]:
+        """Return what to read next, for each adapter: the newest tokens of all responses, then the oldest prompts."""
         rest = self._prefill_tokens
         pieces = [Piece(row, len(row.tokens)) for row in self._rows if len(row.tokens) - row.read == 1]
         for row in [row for row in self._rows if len(row.tokens) - row.read > 1]:
@@ -91,7 +88,10 @@ class BatchRunner:
                 self._begin(row)
                 pieces += self._cut(row, rest)
                 rest = max(0, rest - len(row.tokens) + row.read)
-        return pieces
+        by_adapter: dict[str | None, list[Piece]] = {}
+        for piece in pieces:
+            by_adapter.setdefault(piece.row.job.adapter, []).append(piece)
+        return by_adapter
 
     def _cut(self, row: Row, size: int) -> list[Piece]:
         """Return the next piece of a prompt, if there is room for any of it."""
@@ -101,23 +101,34 @@ class BatchRunner:
         """Return whether the step reads tokens of another prompt that this one can share after it."""
         if not self._context.can_share_parts:
             return False
-        most = max((count_common(row.tokens, piece.row.tokens[: piece.end]) for piece in pieces), default=0)
-        return most >= MIN_SHARED and most - self._sequences.count_shared(row.tokens) >= MIN_SHARED
+        adapter = row.job.adapter
+        others = [piece.row.tokens[: piece.end] for piece in pieces if piece.row.job.adapter == adapter]
+        most = max((count_common(row.tokens, tokens) for tokens in others), default=0)
+        return most >= MIN_SHARED and most - self._sequences.count_shared(row.tokens, adapter) >= MIN_SHARED
 
     def _begin(self, row: Row) -> None:
         """Give a row a sequence, with the tokens that it shares with others."""
         self._waiting.remove(row)
-        row.sequence, row.read = self._sequences.take(row.tokens)
+        row.sequence, row.read = self._sequences.take(row.tokens, row.job.adapter)
         self._rows.append(row)
         if not row.job.tokens:
             row.job.cached_tokens = row.read
 
     # reading
 
+    def _run(self, planned: Sequence[Piece]) -> list[Row]:
+        """Read pieces of one adapter, and choose the next token of each row that is read to its end. Return these."""
+        pieces = [piece for piece in planned if piece.row.sequence >= 0]
+        while pieces and not self._read_pieces(pieces):
+            self._make_room()
+            pieces = [piece for piece in pieces if piece.row.sequence >= 0]
+        return self._choose_tokens(pieces) if pieces else []
+
     def _read_pieces(self, pieces: Sequence[Piece]) -> bool:
         """Read the pieces; return False if the memory has no room for them. Raises `RuntimeError` for other reasons."""
         take_errors()
         self._arrays.fill([(piece.row.sequence, piece.row.read, piece.tokens, piece.is_last) for piece in pieces])
+        self._context.use_adapter(pieces[0].row.job.adapter)
         result: int = import_llama_cpp().llama_decode(self._context.pointer, self._arrays.batch)
         if result == FULL:
             return False
@@ -128,19 +139,19 @@ class BatchRunner:
             piece.row.read = piece.end
         return True
 
-    def _make_room(self, pieces: list[Piece]) -> list[Piece]:
-        """Drop a sequence, and return the pieces that are left. Raises `MemoryError` if there is only one."""
+    def _make_room(self) -> None:
+        """Drop a sequence: a kept one, or that of the newest row. Raises `MemoryError` if there is only one row."""
         if self._sequences.drop_kept():
-            return pieces
+            return
         newest = self._rows[-1]
         if len(self._rows) == 1:
             size = self._context.tokens
             raise MemoryError(f'{len(newest.tokens)} tokens do not fit into the context of {size} (n_ctx)')
         self._rows.pop()
         self._sequences.drop(newest.sequence)
+        newest.sequence = -1
         self._waiting.appendleft(Row(newest.job))
         self._is_full = True
-        return [piece for piece in pieces if piece.row is not newest]
 
     def _choose_tokens(self, pieces: Sequence[Piece]) -> list[Row]:
         """Choose the next token of each row that is read to its end; return these rows."""

@@ -7,7 +7,7 @@ https://huggingface.co/docs/hub/gguf
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,6 +43,8 @@ class LlamaCppSource(Source):
     adapter: str | None = None
     """The path of an adapter (LoRA) in a GGUF file."""
     adapter_scale: float = 1.0
+    adapters: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The paths of the adapters that requests can name."""
     n_ctx: int | None = None
     """The size of the memory of all responses, in tokens."""
     n_gpu_layers: int = -1

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from ctypes import create_string_buffer
+from ctypes import c_float, create_string_buffer
 from difflib import get_close_matches
 from typing import Any
 
 from ...exceptions import UserError
 from .library import import_llama_cpp, import_numpy, take_errors
 
-__all__ = ('Context', 'Weights', 'fill_fields')
+__all__ = ('Context', 'NamedAdapters', 'Weights', 'fill_fields')
 
 Pointer = Any
+
+NamedAdapters = Mapping[str | None, tuple[Pointer, float]]
+"""The adapters with their scales, by name; `None` is that of responses without one."""
 
 LONGEST_VALUE = 1 << 20
 """The maximum length of a value in the metadata, in bytes."""
@@ -67,19 +70,22 @@ class Weights(Handle):
             library.llama_model_meta_val_str(self.pointer, name, buffer, len(buffer))
         return None if length < 0 else buffer.value.decode('utf-8', 'replace')
 
-    def load_adapter(self, path: str) -> Pointer:
-        """Load an adapter (LoRA) for these weights, which keep it. Raises `UserError` if it does not fit them."""
+    def load_adapter(self, path: str, option: str) -> Pointer:
+        """Load an adapter (LoRA) for these weights, which keep it. Raises `UserError` if it does not fit them.
+
+        `option` is the name of the option that has the path, for the error.
+        """
         take_errors()
         pointer = import_llama_cpp().llama_adapter_lora_init(self.pointer, os.fsencode(path))
         if not pointer:
-            raise UserError(f'adapter={path!r} cannot be loaded: llama.cpp reports {take_errors() or "no reason"}')
+            raise UserError(f'{option} {path!r} cannot be loaded: llama.cpp reports {take_errors() or "no reason"}')
         return pointer  # freed with the weights (`llama_adapter_lora_free` in llama.h)
 
 
 class Context(Handle):
     """The memory of a model for the tokens of all responses. Raises `MemoryError` if it does not fit."""
 
-    def __init__(self, weights: Weights, options: Mapping[str, Any], adapters: Iterable[tuple[Pointer, float]]) -> None:
+    def __init__(self, weights: Weights, options: Mapping[str, Any], adapters: NamedAdapters) -> None:
         library = import_llama_cpp()
         take_errors()
         parameters = library.llama_context_default_params()
@@ -106,21 +112,27 @@ class Context(Handle):
 
         A state that each token changes has no parts. Windows forget, and the memories of sequences can be separate.
         """
-        self._set_adapters([*adapters])
+        self._adapters = adapters
+        self._in_use: tuple[Pointer, float] | None = None
+        self.use_adapter(None)
 
     def get_logits(self, place: int) -> Any:
         """Return the logits [vocabulary] after a token of the newest batch. They are valid until the next one."""
         pointer = import_llama_cpp().llama_get_logits_ith(self.pointer, place)
         return import_numpy().ctypeslib.as_array(pointer, shape=(self.vocabulary_size,))
 
-    def _set_adapters(self, adapters: list[tuple[Pointer, float]]) -> None:
-        if not adapters:
+    def use_adapter(self, name: str | None) -> None:
+        """Use an adapter for the next tokens; `None` for that of the model object. Keys and values depend on it."""
+        wanted = self._adapters.get(name)
+        if wanted == self._in_use:
             return
         library = import_llama_cpp()
-        pointers = (library.llama_adapter_lora_p_ctypes * len(adapters))(*(pointer for pointer, _ in adapters))
-        scales = (library.llama_cpp.ctypes.c_float * len(adapters))(*(scale for _, scale in adapters))
-        if library.llama_set_adapters_lora(self.pointer, pointers, len(adapters), scales) != 0:
+        chosen = [] if wanted is None else [wanted]
+        pointers = (library.llama_adapter_lora_p_ctypes * len(chosen))(*(pointer for pointer, _ in chosen))
+        scales = (c_float * len(chosen))(*(scale for _, scale in chosen))
+        if library.llama_set_adapters_lora(self.pointer, pointers, len(chosen), scales) != 0:
             raise RuntimeError(f'llama.cpp cannot use the adapter: {take_errors()}')
+        self._in_use = wanted
 
 
 def fill_fields(parameters: Any, options: Mapping[str, Any], *, where: str) -> None:

@@ -17,7 +17,7 @@ from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, BatchingOptions, Grammars, Loaded, Prompt, Sampling, Tokenizer
 from ..local.loading import translate_errors
 from .files import LlamaCppSource, find_file
-from .handles import Context, Weights
+from .handles import Context, NamedAdapters, Weights
 from .library import import_llama_cpp
 from .tokenizer import GgufTokenizer
 
@@ -78,8 +78,7 @@ def load(source: LlamaCppSource, batching: BatchingOptions) -> tuple[Context, Lo
         model_options = _check_fields('model_kwargs', source.model_kwargs)
         weights = Weights(path, {'n_gpu_layers': source.n_gpu_layers, **model_options})
         _check_model(source, weights)
-        adapters = [(weights.load_adapter(source.adapter), source.adapter_scale)] if source.adapter else []
-        context = Context(weights, _make_context_options(source, batching, weights), adapters)
+        context = Context(weights, _make_context_options(source, batching, weights), _load_adapters(source, weights))
         if not context.memory:
             raise UserError(f'{source.name!r} cannot chat: it remembers no tokens, as a model for embeddings')
     count = library.llama_model_n_params(weights.pointer)
@@ -95,6 +94,16 @@ def _check_model(source: LlamaCppSource, weights: Weights) -> None:
     if not is_decoder or library.llama_model_is_diffusion(pointer):
         kind = weights.read_value('general.architecture')
         raise UserError(f'{source.name!r} cannot chat: it is not a decoder-only language model, but {kind!r}')
+
+
+def _load_adapters(source: LlamaCppSource, weights: Weights) -> NamedAdapters:
+    """Load the adapters of the model object and of requests."""
+    adapters: dict[str | None, Any] = {
+        name: (weights.load_adapter(path, f'adapters[{name!r}]'), 1.0) for name, path in source.adapters.items()
+    }
+    if source.adapter is not None:
+        adapters[None] = (weights.load_adapter(source.adapter, 'adapter'), source.adapter_scale)
+    return adapters
 
 
 def _make_context_options(source: LlamaCppSource, batching: BatchingOptions, weights: Weights) -> dict[str, Any]:

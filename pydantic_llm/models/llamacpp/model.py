@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import Any, Unpack
 
 from ...settings import ModelSettings
-from ..local import BatchingOptions, LocalModel, LocalOptions, WhenFull, key_of
+from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from ..local.options import check_count
 from .engine import LlamaCppEngine
 from .files import LlamaCppSource
@@ -39,6 +39,7 @@ class LlamaCppModel(LocalModel):
         revision: str | None = None,
         adapter: str | PathLike[str] | None = None,
         adapter_scale: float = 1.0,
+        adapters: Adapters | None = None,
         n_ctx: int | None = None,
         n_gpu_layers: int = -1,
         n_threads: int | None = None,
@@ -52,6 +53,7 @@ class LlamaCppModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
+        self.adapters = decode_adapters(adapters)
         for name, value in {'n_ctx': n_ctx, 'n_threads': n_threads}.items():
             if value is not None:
                 check_count(name, value)
@@ -62,6 +64,7 @@ class LlamaCppModel(LocalModel):
             revision=revision,
             adapter=None if adapter is None else fspath(adapter),
             adapter_scale=adapter_scale,
+            adapters=self.adapters,
             n_ctx=n_ctx,
             n_gpu_layers=n_gpu_layers,
             n_threads=n_threads,
@@ -80,9 +83,10 @@ class LlamaCppModel(LocalModel):
 
     def engine_key(self) -> Hashable:
         source = self._source
-        file = (source.name, source.filename, source.revision, source.adapter, source.adapter_scale)
+        file = (source.name, source.filename, source.revision)
+        adapters = (source.adapter, source.adapter_scale, source.adapters)
         options = (source.n_ctx, source.n_gpu_layers, source.n_threads, source.model_kwargs, source.context_kwargs)
-        return key_of('llamacpp-local', *file, *options, self._batching)
+        return key_of('llamacpp-local', *file, *adapters, *options, self._batching)
 
     def make_engine(self) -> LlamaCppEngine:
         return LlamaCppEngine(self._source, self._batching)

@@ -25,23 +25,25 @@ class Sequences:
         self._free = [*range(context.sequences)]
         self._tokens: dict[int, list[int]] = {}
         """The tokens in the memory of each sequence that is not free."""
+        self._adapters: dict[int, str | None] = {}
+        """The adapter that each sequence was read with. Another one gives other keys and values for the same tokens."""
         self._kept: dict[int, None] = {}
         """The sequences of ended responses, the least recently used one first."""
         import_llama_cpp().llama_memory_clear(context.memory, True)  # noqa: FBT003 -- the library's signature
 
-    def count_shared(self, tokens: Sequence[int]) -> int:
+    def count_shared(self, tokens: Sequence[int], adapter: str | None) -> int:
         """Return how many tokens a prompt would share."""
-        return self._find_source(tokens)[1]
+        return self._find_source(tokens, adapter)[1]
 
-    def take(self, tokens: Sequence[int]) -> tuple[int, int]:
+    def take(self, tokens: Sequence[int], adapter: str | None) -> tuple[int, int]:
         """Return a sequence for a prompt, and the number of its tokens that are in the memory: not all of them."""
-        source, shared = self._find_source(tokens)
+        source, shared = self._find_source(tokens, adapter)
         if source in self._kept:
             self._kept[source] = self._kept.pop(source)  # it is the most recently used one now
         if not self._free:
             self.drop_kept()
         sequence = self._free.pop()
-        self._tokens[sequence] = []
+        self._tokens[sequence], self._adapters[sequence] = [], adapter
         if shared and source in self._tokens and self._share(source, sequence, shared):
             self._tokens[sequence] = [*tokens[:shared]]
         return sequence, len(self._tokens[sequence])
@@ -69,10 +71,12 @@ class Sequences:
         self.drop(sequence)
         return True
 
-    def _find_source(self, tokens: Sequence[int]) -> tuple[int, int]:
+    def _find_source(self, tokens: Sequence[int], adapter: str | None) -> tuple[int, int]:
         """Return the sequence with the most tokens to share, and their number. The last token is always read."""
         best, most = -1, 0
         for sequence, held in self._tokens.items():
+            if self._adapters[sequence] != adapter:
+                continue
             count = min(count_common(held, tokens), len(tokens) - 1)
             if count > most and (count == len(held) or self._context.can_share_parts):
                 best, most = sequence, count
