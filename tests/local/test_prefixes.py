@@ -154,24 +154,24 @@ async def test_a_model_that_keeps_a_state_reads_each_prompt_whole(
     assert 'reads each prompt whole' in caplog.text
 
 
-@on('padded', 'paged')
+@on('padded', 'paged', 'mlx')
 async def test_many_prompts_at_once_share_their_prefix(make: Callable[..., Any], engine: Engine) -> None:
     model = make(max_batch_size=64, max_new_tokens=2)
     responses = await asyncio.gather(*(model.request(converse(f'q{number}')) for number in range(64)))
     counts = sorted(cached(responses))
     # The library's scheduler fills its first pass with prompts whose prefix it does not know yet.
-    readers = 1 if engine.options['batching'] == 'padded' else 512 // responses[0].usage.input_tokens + 2
+    readers = 1 if engine.options.get('batching') != 'paged' else 512 // responses[0].usage.input_tokens + 2
     assert counts[0] == 0
     assert counts[readers] > responses[0].usage.input_tokens - 2 * PAGE_TOKENS
 
 
-@on('padded', 'paged')
+@on('padded', 'paged', 'mlx')
 async def test_without_a_cache_each_prompt_is_read(make: Callable[..., Any]) -> None:
     model = make(prefix_cache_bytes=0)
     assert cached([*await ask_all(model, 2), *await ask_all(model, 2)]) == [0] * 2 * len(QUESTIONS)
 
 
-@on('padded')
+@on('padded', 'mlx')
 @pytest.mark.parametrize('prefill_tokens', [512, 24])
 async def test_the_next_turn_does_not_read_the_first_one_again(make: Callable[..., Any], prefill_tokens: int) -> None:
     texts: list[tuple[str | None, str | None]] = []
@@ -185,7 +185,7 @@ async def test_the_next_turn_does_not_read_the_first_one_again(make: Callable[..
     assert second.usage.cache_read_tokens > first.usage.input_tokens - BLOCK_TOKENS
 
 
-@on('padded')
+@on('padded', 'mlx')
 async def test_a_cancelled_response_leaves_what_it_read(make: Callable[..., Any]) -> None:
     model = make()
     async with model.request_stream(converse('Where?'), {'max_tokens': 500}) as stream:
@@ -196,7 +196,7 @@ async def test_a_cancelled_response_leaves_what_it_read(make: Callable[..., Any]
     assert again > stream.get().usage.input_tokens - 2 * BLOCK_TOKENS
 
 
-@on('padded')
+@on('padded', 'mlx')
 async def test_prompts_that_join_with_a_prefix_do_not_change_the_text(make: Callable[..., Any]) -> None:
     whole, model = make(prefix_cache_bytes=0), make(prefill_tokens=32)
     expected = [one.text for one in await ask_all(whole, 30)]

@@ -6,7 +6,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ('find_memory_bytes',)
+__all__ = ('MEMORY_SHARE', 'find_memory_bytes')
+
+MEMORY_SHARE = 0.1
+"""The share of the memory that a prefix cache may take: of an accelerator's free memory, or of all of the machine."""
 
 LIMITS = ('/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes')
 """The limits of a container. https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files"""

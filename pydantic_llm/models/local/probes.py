@@ -11,6 +11,7 @@ from functools import partial
 
 from .engine import Job, Prompt, Runner, Sampling
 from .failures import attempt
+from .prefix_cache import BLOCK_TOKENS
 from .token_decoder import TokenDecoder
 
 __all__ = ('LENGTHS', 'find_problem', 'generate_probes', 'make_probe')
@@ -20,6 +21,9 @@ LENGTHS = (5, 2, 9)
 
 TOKENS = 4
 """The number of tokens to generate for each probe."""
+
+PREFIX_TOKENS = 2 * BLOCK_TOKENS
+"""The number of tokens that the prompts of the test of a prefix cache share."""
 
 MIN_EQUAL = 0.5
 """The share of equal tokens that suffices. Rounding can change a few tokens; a wrong mask or state changes most."""
@@ -57,12 +61,28 @@ def find_problem(make_runner: Callable[[], Runner], vocabulary_size: int, expect
     return None
 
 
+def shares_prefix(make_runner: Callable[[], Runner], cached: Runner, vocabulary_size: int) -> bool:
+    """Return whether a runner with a prefix cache uses it, and then generates the tokens of one without."""
+    first, second = (_make_prompt(PREFIX_TOKENS + length, vocabulary_size) for length in (1, 5))
+    second = Prompt([*first.tokens[:PREFIX_TOKENS], *second.tokens[PREFIX_TOKENS:]])
+    [expected] = _run(make_runner(), [second])
+    _run(cached, [first])
+    [job] = _run(cached, [second])
+    equal = sum(one == other for one, other in zip(job.tokens, expected.tokens, strict=True))
+    return job.cached_tokens > 0 and equal >= MIN_EQUAL * TOKENS
+
+
 def _make_prompt(length: int, vocabulary_size: int) -> Prompt:
     return Prompt([(37 * length + 11 * place) % vocabulary_size for place in range(length)])
 
 
 def _generate(runner: Runner, prompts: Sequence[Prompt]) -> list[int]:
     """Return the greedy tokens of prompts that run at the same time, one prompt after another."""
+    return [token for job in _run(runner, prompts) for token in job.tokens]
+
+
+def _run(runner: Runner, prompts: Sequence[Prompt]) -> list[Job]:
+    """Generate greedy responses to prompts at the same time. Raises the error of one that fails."""
     jobs = [
         Job(prompt, sampling=Sampling(), max_tokens=TOKENS, decoder=TokenDecoder(lambda tokens: ''))
         for prompt in prompts
@@ -74,4 +94,4 @@ def _generate(runner: Runner, prompts: Sequence[Prompt]) -> list[int]:
     for job in jobs:
         if job.error is not None:
             raise job.error
-    return [token for job in jobs for token in job.tokens]
+    return jobs

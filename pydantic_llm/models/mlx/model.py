@@ -36,6 +36,7 @@ class MLXModel(LocalModel):
         load_kwargs: Mapping[str, Any] | None = None,
         max_batch_size: int = 32,
         prefill_tokens: int = 512,
+        prefix_cache_bytes: int | None = None,
         max_queue: int = 1024,
         when_full: WhenFull = 'wait',
         progress: Callable[[str], None] | None = None,
@@ -51,7 +52,11 @@ class MLXModel(LocalModel):
             progress=progress,
         )
         self._batching = BatchingOptions(
-            max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
+            max_batch_size=max_batch_size,
+            prefill_tokens=prefill_tokens,
+            prefix_cache_bytes=prefix_cache_bytes,
+            max_queue=max_queue,
+            when_full=when_full,
         )
 
     def engine_key(self) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 from ...exceptions import ModelAPIError
@@ -23,12 +23,24 @@ class Row:
     `adjust_logits` first, and in `add_token` after that.
     """
 
-    __slots__ = ('_has_begun', '_matcher', '_offsets', '_seen', '_written', 'constraint_ended', 'job', 'prompt')
+    __slots__ = (
+        '_has_begun',
+        '_matcher',
+        '_offsets',
+        '_seen',
+        '_written',
+        'awaited',
+        'constraint_ended',
+        'job',
+        'prompt',
+    )
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.constraint_ended = False
         """True if the constraint allows no token after the newest one."""
+        self.awaited: Hashable = None
+        """The block for which the prompt has waited, as another one was about to read it."""
         self.prompt = resume_prompt(job)
         """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
         self._matcher: Any = job.matcher

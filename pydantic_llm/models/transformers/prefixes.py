@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..local.failures import is_out_of_memory
-from ..local.memory import find_memory_bytes
+from ..local.memory import MEMORY_SHARE, find_memory_bytes
 from ..local.prefix_cache import BLOCK_TOKENS, Prefix, PrefixCache
 from .forward import Forward
 from .library import import_torch
@@ -23,10 +23,6 @@ __all__ = ('Prefixes', 'find_cache_bytes')
 Tensor = Any
 Block = tuple[Tensor, ...]
 """The keys and values of some tokens, as `_Layout` joins them: a tensor [heads, tokens, head size] for each group."""
-
-
-MEMORY_SHARE = 0.1
-"""The share of the free memory of an accelerator, or of all memory of the machine, that the blocks may take."""
 
 
 class Prefixes:
