@@ -1,8 +1,15 @@
-"""The command line: `pydantic-llm ask | chat | models | serve`.
+"""The command line: `pydantic-llm 'question'`, `pydantic-llm chat`, `pydantic-llm models`, ...
 
-Reading order: `entry` runs one command, `parser` defines the commands and their options, `ask`, `chat`, `models` and
-`serve` are the commands. They share `turn` (one request to a model), `screen` (shows a response while it arrives),
-`choice` (finds the model to use) and `errors`.
+Reading order: `entry` runs one command, `parser` has the table of commands and their options, `options` those of a
+request, which `ask` and `chat` share. Each command is a function in the module of its name.
+
+A request: `conversation` opens a `session` from the options (`choice` and `vendors` find the model, `settings` reads
+`-o`, `schema` and `functions` read `--schema`, `--tool` and `--mcp`, `attachments` the files, `templates` the saved
+options). `turn` sends it, `shown` and `screen` show the response while it arrives, `results`, `images` and `usage_line`
+print the rest, `log` keeps it.
+
+`folders` has the place of the files, `stored_keys` the keys, `notes` prints to the standard error, `errors` and `texts`
+make errors and foreign encodings readable.
 """
 
 from __future__ import annotations

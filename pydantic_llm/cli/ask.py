@@ -32,7 +32,7 @@ def ask(arguments: Namespace) -> None:
         save_template(arguments.save, arguments, given)
         return
     piped, piped_file = ('', None) if '-' in arguments.attach else split_standard_input()
-    text = fill_prompt(template, _join(given, piped), arguments)
+    text = fill_prompt(template, _add_piped_text(given, piped), arguments)
     if not text and not arguments.attach and piped_file is None:
         raise UsageError("the question is missing: pydantic-llm 'Why is the sky blue?'")
     settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
@@ -86,6 +86,6 @@ def _choose_output_type(arguments: Namespace) -> object:
         raise UsageError(str(error)) from None
 
 
-def _join(prompt: str, piped: str) -> str:
+def _add_piped_text(prompt: str, piped: str) -> str:
     """Return the prompt with the text of the standard input below it."""
     return f'{prompt}\n\n{piped}' if prompt.strip() and piped.strip() else prompt.strip() or piped

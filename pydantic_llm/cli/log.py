@@ -16,7 +16,7 @@ from typing import Any
 
 from ..exceptions import UserError
 from ..messages import BinaryContent, FileUrl, ModelMessage, ModelRequest, ModelResponse, UserPromptPart
-from ..transport.keys import hide_keys
+from ..transport.keys import MIN_KEY_LENGTH, hide_keys
 from .folders import home_folder, make_private, read_config
 from .notes import print_note
 from .texts import encode_json, replace_surrogates
@@ -47,11 +47,8 @@ create table if not exists exchanges (
 create index if not exists exchanges_of_a_conversation on exchanges (conversation);
 """
 
-VERSION = 1
+TABLES_VERSION = 1
 """The version of the tables, in `user_version` of the file."""
-
-MIN_KEY_LENGTH = 8
-"""A shorter value of a variable is not treated as a key, because it could occur in any text."""
 
 KEY_SUFFIXES = ('_KEY', '_TOKEN', '_SECRET', '_PAT', '_PASSWORD', '_TOKEN_BEDROCK')
 """The ends of the names of environment variables whose values are not written."""
@@ -166,14 +163,14 @@ class Log:
         with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as database:
             database.row_factory = sqlite3.Row
             try:
-                if database.execute('pragma user_version').fetchone()[0] > VERSION:
+                if database.execute('pragma user_version').fetchone()[0] > TABLES_VERSION:
                     raise UserError(f'The log {str(self.path)!r} was written by a newer version of this program')
                 database.create_function('has_words', 2, _has_words, deterministic=True)
                 database.execute('begin immediate')
                 if database.execute('pragma user_version').fetchone()[0] == 0:
                     for statement in SCHEMA.split(';'):
                         database.execute(statement)
-                    database.execute(f'pragma user_version = {VERSION}')
+                    database.execute(f'pragma user_version = {TABLES_VERSION}')
                 yield database
                 database.execute('commit')
             except sqlite3.DatabaseError as error:

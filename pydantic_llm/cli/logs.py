@@ -10,12 +10,10 @@ from typing import Any
 from ..exceptions import UserError
 from .folders import config_path, read_config, write_private
 from .log import LOG_VARIABLE, Log, is_log_on, log_path
-from .notes import print_note
+from .notes import LINE_WIDTH, print_note
 from .results import extract_code, print_text
 
 __all__ = ('logs',)
-
-LINE_WIDTH = 80
 
 COLUMNS = ('id', 'conversation', 'time', 'model', 'base_url', 'system', 'response_model', 'prompt', 'response')
 COUNTS = ('input_tokens', 'output_tokens', 'seconds')

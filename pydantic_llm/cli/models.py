@@ -29,7 +29,7 @@ from ..transport.response import ClientConnection
 from .choice import MODEL_VARIABLE, build_model, choose_name
 from .errors import UsageError
 from .folders import config_path, read_config, write_private
-from .notes import print_note
+from .notes import LINE_WIDTH, print_note
 from .vendors import key_variables, list_known_names, make_provider
 
 __all__ = ('models',)
@@ -47,8 +47,6 @@ ANY_NAME = {
     'vllm': FOLDER,
 }
 """A description of the model name, for vendors that have no names of their own."""
-
-LINE_WIDTH = 80
 
 KEY_WIDTH = 28
 """The width of the column of keys. A longer name moves the next column."""

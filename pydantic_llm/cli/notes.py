@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-__all__ = ('print_note',)
+__all__ = ('LINE_WIDTH', 'print_note')
+
+LINE_WIDTH = 80
+"""The most columns of a line in a list: those of a narrow terminal."""
 
 
 def print_note(text: str) -> None:

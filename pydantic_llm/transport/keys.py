@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from ..exceptions import LLMError
 
-__all__ = ('KEY_HEADERS', 'HasHeaders', 'find_keys', 'hide_keys', 'hide_keys_in_error')
+__all__ = ('KEY_HEADERS', 'MIN_KEY_LENGTH', 'HasHeaders', 'find_keys', 'hide_keys', 'hide_keys_in_error')
 
 T = TypeVar('T')
 
