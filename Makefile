@@ -86,7 +86,10 @@ soak-gateway: $(VENV)/.dev ## nightly: 10,000 requests through a gateway that is
 soak: $(VENV)/.dev ## ten minutes of 2,000 requests at the same time, with faults, also through the gateway; ARGS=60: a minute
 	$(BIN)/python -m tests.faults.soak $(or $(ARGS),600)
 
-.PHONY: demo test test-bare test-bridges test-wheel test-extras test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak matrix-local bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
+storm-local: $(LOCAL_VENV)/.dev ## 10 rounds of 50 requests to the engines in this process, with adapters and faults; ARGS='10 500': more
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(LOCAL_VENV)/bin/python -m tests.local.storm $(or $(ARGS),10 50)
+
+.PHONY: demo test test-bare test-bridges test-wheel test-extras test-histories test-machine test-local test-llamacpp test-vllm test-ray ray-soak many-soak matrix-local storm-local bench-local bench-peers bench-full install format lint typecheck docs bench fuzz soak soak-gateway new-service all help
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done

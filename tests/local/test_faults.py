@@ -141,6 +141,28 @@ async def test_requests_that_all_fail_leave_those_in_the_queue_as_they_are(
 
 
 @on('padded', 'mlx')
+async def test_a_step_that_fails_once_changes_no_constrained_response(
+    make: Callable[..., Any], watch: Callable[..., None]
+) -> None:
+    model = make()
+    settings: Any = {'max_tokens': 20, 'constraint': Regex('[a-c]{9}')}
+    expected = [(await model.request(ask(prompt), settings)).text for prompt in ('one', 'two')]
+    left = 0
+
+    def fail_once(_: list[int]) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise RuntimeError('a step fails')
+
+    watch(model, fail_once)
+    for number in (1, 2, 3, 4, 5):
+        left = number
+        responses = await asyncio.gather(*(model.request(ask(prompt), settings) for prompt in ('one', 'two')))
+        assert [response.text for response in responses] == expected
+
+
+@on('padded', 'mlx')
 async def test_one_request_to_a_broken_engine_can_be_retried(
     make: Callable[..., Any], watch: Callable[..., None]
 ) -> None:

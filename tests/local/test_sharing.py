@@ -20,7 +20,7 @@ from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, Overloaded
 from pydantic_llm.models.local.leases import _leases
 from pydantic_llm.models.transformers import TransformersModel
 from tests.local.engines import Engine, ask, on
-from tests.local.storm import FOREVER, is_idle, storm, until
+from tests.local.storm import FOREVER, Faults, Weather, is_idle, save_adapters, storm, until
 
 
 async def read_stream(model: Any, settings: Any, on_event: Callable[[object], None] = lambda event: None) -> None:
@@ -166,6 +166,29 @@ async def test_a_stream_that_another_task_cancels_ends_for_its_reader(make: Call
 @on('padded', 'paged', 'mlx', 'llamacpp')
 async def test_two_hundred_requests_with_random_cancels_lengths_and_constraints(make: Callable[..., Any]) -> None:
     await storm(make(max_batch_size=16, max_queue=20))
+
+
+@on('padded', 'mlx')
+async def test_requests_with_adapters_and_faults_in_forward_passes_are_answered_or_fail_by_their_own(
+    engine: Engine, random_path: Path, tmp_path: Path
+) -> None:
+    model = engine.make(random_path, adapters=save_adapters(engine, random_path, tmp_path), max_batch_size=16)
+    await model.load()
+    faults = Faults(model)
+    await storm(model, Weather(rounds=3, requests=20, adapters=[*model.adapters], faults=faults))
+    assert faults.counts['raises']
+    assert faults.counts['nan']
+    await model.aclose()
+
+
+@on('transformers')
+async def test_a_stream_that_fails_by_its_own_fault_is_not_retryable(make: Callable[..., Any]) -> None:
+    model = make()
+    await model.load()
+    faults = Faults(model)
+    with pytest.raises(StreamInterruptedError, match='nan') as caught:
+        await read_stream(model, {'logit_bias': faults.get_logit_bias('nan')})
+    assert not caught.value.retryable
 
 
 # ---------------------------------------------------------------------- deadlines

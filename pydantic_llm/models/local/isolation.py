@@ -97,7 +97,7 @@ class IsolatingRunner:
             raise error
         for job, fault in faults.items():
             job.fail(make_request_error(self._engine.model_name, fault))
-        if not faults:
+        if not faults and len(jobs) > 1:
             self._limit = max(1, len(jobs) // 2)
             logger.warning(
                 '%s runs %d responses at once, after an error with %d', self._engine.model_name, self._limit, len(jobs)
@@ -107,15 +107,13 @@ class IsolatingRunner:
 
     def _find_faults(self, jobs: Sequence[Job], error: Exception) -> dict[Job, Exception]:
         """Return the jobs that fail alone, with their errors. `error` is that of all these jobs together."""
-        if len(jobs) == 1:
-            return {jobs[0]: error}
         if is_out_of_memory(error):
-            return {}
+            return {jobs[0]: error} if len(jobs) == 1 else {}
         faults: dict[Job, Exception] = {}
-        middle = len(jobs) // 2
-        for half in (jobs[:middle], jobs[middle:]):
-            if (failure := self._run_alone(half)) is not None:
-                faults |= self._find_faults(half, failure)
+        middle = max(1, len(jobs) // 2)
+        for part in filter(None, (jobs[:middle], jobs[middle:])):
+            if (failure := self._run_alone(part)) is not None:
+                faults |= {part[0]: failure} if len(part) == 1 else self._find_faults(part, failure)
         return faults
 
     def _runs_probe(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 
-from ...exceptions import LLMError, ModelTimeoutError, StreamInterruptedError
+from ...exceptions import LLMError, ModelAPIError, ModelTimeoutError, StreamInterruptedError
 from ...messages import FinishReason
 from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
@@ -109,16 +109,19 @@ class LocalStream(BufferedStream):
     def _interrupt(self, error: Exception) -> Exception:
         """End the response with an error; return the error to raise.
 
-        If a streamed job has generated tokens, that is a `StreamInterruptedError` with the partial response.
+        If a streamed job has generated tokens, that is a `StreamInterruptedError` with the partial response, which is
+        retryable if the error is.
         """
         self._is_over = True
         self.draft.state = 'interrupted'
         self._leave_job()
         own_error = copy(error) if isinstance(error, LLMError) else error  # all jobs of an engine share one error
         if self._job.streamed and self._job.output_tokens and not isinstance(error, ModelTimeoutError):
-            return StreamInterruptedError(
+            interrupted = StreamInterruptedError(
                 self.draft.model_name, str(error), provider_name=self.draft.provider_name, response=self.draft.get()
             )
+            interrupted.retryable = not isinstance(error, ModelAPIError) or error.retryable
+            return interrupted
         return own_error
 
 

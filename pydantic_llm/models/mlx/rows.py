@@ -44,7 +44,7 @@ class Row:
         self.prompt = resume_prompt(job)
         """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
         self._matcher: Any = job.matcher
-        if self._matcher is not None and job.tokens:
+        if self._matcher is not None:  # an earlier runner may have gone one token further
             self._matcher.restart(job.tokens)
         self._has_begun = False
         self._written: set[int] = set()
