@@ -412,6 +412,60 @@ def test_arguments_stay_as_the_model_writes_them() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ('format', 'text'),
+    [
+        ('hermes', '<tool_call>\n{"name": "get_weather", "arguments": {"city": "a </tool_call> \\" b"}}\n</tool_call>'),
+        (
+            'hermes',
+            '<tool_call><function=get_weather><parameter=city>a </tool_call> " b</parameter></function></tool_call>',
+        ),
+        (
+            'hermes',
+            '<tool_call><function=get_weather><parameter=city>a </function> b</parameter></function></tool_call>',
+        ),
+        ('hermes', '<tool_call>get_weather<arg_key>city</arg_key><arg_value>a </tool_call> b</arg_value></tool_call>'),
+        ('mistral', '[TOOL_CALLS]get_weather[ARGS]{"city": "a [TOOL_CALLS] b"}'),
+        ('gemma', '<|tool_call>call:get_weather{city:<|"|>a <tool_call|> b<|"|>}<tool_call|>'),
+        ('phi', '<|tool_call|>[{"name": "get_weather", "arguments": {"city": "a <|/tool_call|> b"}}]<|/tool_call|>'),
+        (
+            'minimax',
+            '<minimax:tool_call><invoke name="get_weather"><parameter name="city">a </invoke> b</parameter></invoke>',
+        ),
+        (
+            'kimi',
+            '<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "a <|tool_call_end|> b"}',
+        ),
+    ],
+)
+def test_a_mark_inside_of_an_argument_does_not_end_the_call(format: str, text: str) -> None:
+    for pieces in ([text], [*text]):
+        [call] = read_response(format, pieces)
+        assert isinstance(call, ToolCall)
+        [city] = json.loads(call.args).values()
+        assert city.startswith('a ')
+        assert city.endswith(' b')
+
+
+def test_a_call_with_an_argument_that_does_not_end_leaves_the_text_after_it() -> None:
+    text = '<tool_call>{"name": "add", "arguments": {"a": "x}}</tool_call> and so on'
+    for pieces in ([text], [*text]):
+        assert read_response('hermes', pieces) == [ToolCall('add', '{"a": "x}}'), ('text', ' and so on')]
+
+
+@pytest.mark.parametrize(
+    'first',
+    [
+        '<tool_call>{"name": "add", "arguments": {"a": "x}}</tool_call>',
+        '<tool_call><function=add><parameter=a>x</function></tool_call>',
+    ],
+)
+def test_a_call_with_an_argument_that_does_not_end_leaves_the_next_call(first: str) -> None:
+    text = f'{first}\n<tool_call>{{"name": "get_weather", "arguments": {{"city": "Paris"}}}}</tool_call>'
+    for pieces in ([text], [*text]):
+        assert read_response('hermes', pieces)[1:] == [PARIS]
+
+
 def test_text_is_emitted_as_soon_as_it_cannot_become_a_call() -> None:
     reader = CALL_FORMATS['hermes'].make(TOOLS, ('name', 'arguments'))
     assert [[*reader.feed(piece)] for piece in ('Well', ', a <', 'b> is')] == [

@@ -18,6 +18,7 @@ from .json_text import parse_value, to_args
 from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
 from .unquoted import MarkedArgs, make_unquoted_call, split_marked
+from .values import ValueScanner, split_calls
 
 __all__ = (
     'MarkedReader',
@@ -63,6 +64,10 @@ class MarkedReader:
         """The position in `_held` up to which it was taken."""
         self._is_inside = False
         self._has_call = False
+        self._values = ValueScanner()
+        """Finds the values of the call, in which marks do not count."""
+        self._searched = 0
+        """The position in the call after the last mark that does not count."""
         self._partial = PartialCallReader(())
         """Follows the call whose end mark has not come."""
         self._blanks = ''
@@ -112,12 +117,24 @@ class MarkedReader:
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
         self._join()
-        held, is_inside = self._held, self._is_inside
+        if self._is_inside:
+            yield from self._read_held()
+        held, is_inside = self._held[self._at :], self._is_inside
         self._pieces, self._tail, self._is_blank, self._is_inside = [], '', True, False
-        if is_inside:
+        has_open_value = is_inside and self._values.is_inside(held, len(held))
+        if has_open_value and not truncated and self._next_mark in held:
+            yield from self._read_unclosed(held)
+        elif is_inside:
             yield from self._emit_calls(held, end='', truncated=truncated)
         elif not (truncated and self._marks.start.startswith(held.strip())):
             yield from self._emit_text(held)
+
+    def _read_unclosed(self, held: str) -> Iterator[Item]:
+        """Yield the items of a call with a value that does not end, and of the text after it: its first mark counts."""
+        body, mark, rest = held.partition(self._next_mark)
+        yield from self._emit_calls(body, end=mark)
+        yield from self.feed(rest if self._marks.end else f'{mark}{rest}')
+        yield from self.close(truncated=False)
 
     def _take_outside(self) -> str:
         """Take the text before the next start mark, or the text that cannot belong to one."""
@@ -125,7 +142,7 @@ class MarkedReader:
         at = self._held.find(mark, self._at)
         if at >= 0:
             before, self._at = self._held[self._at : at], at + len(mark)
-            self._is_inside = True
+            self._is_inside, self._values, self._searched = True, ValueScanner(), 0
             text = before.rstrip()
             self._blanks = before[len(text) :]
             return text
@@ -141,12 +158,29 @@ class MarkedReader:
 
     def _take_body(self) -> str | None:
         """Take the text between the marks; return `None` if the end mark has not come."""
-        end = self._held.find(self._next_mark, self._at)
+        end = self._find_end()
         if end < 0:
             return None
         body, self._at = self._held[self._at : end], end + len(self._marks.end or '')
         self._is_inside = False
         return body
+
+    def _find_end(self) -> int:
+        """Return the position of the next mark that is not in a value of the call; -1 if it has not come.
+
+        A mark before the start of another call ends this one in any case: a value of it has no end.
+        """
+        start = self._at
+        end = self._held.find(self._next_mark, start + self._searched)
+        while end >= 0 and self._values.is_inside(self._held[start:], end - start):
+            following = self._held[end + len(self._next_mark) :].lstrip()
+            if following.startswith(self._marks.start):
+                return end
+            if self._marks.start.startswith(following):
+                return -1
+            self._searched = end - start + 1
+            end = self._held.find(self._next_mark, end + 1)
+        return end
 
     def _emit_calls(self, body: str, *, end: str, truncated: bool = False) -> Iterator[Item]:
         """Yield the calls between marks. A body without calls is text, or is dropped if it is a truncated call."""
@@ -226,7 +260,8 @@ def decode_json_calls(body: str, keys: CallKeys = ('name', 'arguments')) -> list
     return calls or None
 
 
-XML_FUNCTION = re.compile(r'<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|$)', re.DOTALL)
+XML_FUNCTION = re.compile(r'<function=(?P<name>[^>\s]+)>')
+XML_END = '</function>'
 FUNCTION_NAME = re.compile(r'[\w.\-]+')
 XML_PARAMETER = ('<parameter=', '>', '</parameter>')
 GLM_ARGUMENT = ('<arg_key>', '</arg_key>', '<arg_value>', '</arg_value>')
@@ -237,8 +272,8 @@ GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 
 def decode_hermes(body: str) -> list[ToolCall] | None:
     """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
-    if functions := [*XML_FUNCTION.finditer(body)]:
-        return [make_unquoted_call(found['name'], XML_PARAMETER, found['body']) for found in functions]
+    if functions := [*split_calls(body, XML_FUNCTION, XML_END)]:
+        return [make_unquoted_call(found['name'], XML_PARAMETER, text) for found, text in functions]
     if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
         name = GLM_NAME.match(body)
         return [make_unquoted_call(name['name'], GLM_ARGUMENT, body)] if name else None
@@ -296,9 +331,7 @@ def _decode_deepseek_call(head: str, body: str) -> ToolCall:
 
 
 KIMI_CALL = re.compile(
-    r'<\|tool_call_begin\|>\s*(?:functions\.)?(?P<name>[\w.\-]+?)(?::\d+)?\s*'
-    r'<\|tool_call_argument_begin\|>(?P<args>.*?)(?:<\|tool_call_end\|>|$)',
-    re.DOTALL,
+    r'<\|tool_call_begin\|>\s*(?:functions\.)?(?P<name>[\w.\-]+?)(?::\d+)?\s*<\|tool_call_argument_begin\|>'
 )
 
 
@@ -307,11 +340,12 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
 
     https://huggingface.co/moonshotai/Kimi-K2-Instruct-0905/blob/main/docs/tool_call_guidance.md
     """
-    return [ToolCall(found['name'], extract_json(found['args'])) for found in KIMI_CALL.finditer(body)] or None
+    calls = split_calls(body, KIMI_CALL, '<|tool_call_end|>')
+    return [ToolCall(found['name'], extract_json(text)) for found, text in calls] or None
 
 
 XML_ARGS = Opening(
-    re.compile(r'\s*<function=(?P<name>[^>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, '</function>')
+    re.compile(r'\s*<function=(?P<name>[^>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, XML_END)
 )
 GLM_ARGS = Opening(re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>)'), partial(MarkedArgs, GLM_ARGUMENT))
 FUNCTION_ARGS = (

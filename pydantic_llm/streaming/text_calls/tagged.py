@@ -18,7 +18,8 @@ from .marked import KIMI_HEAD, XML_ARGS, Marks, decode_hermes, decode_json_calls
 from .partial_args import Opening, make_json_opening
 from .pythonic import decode_python_calls
 from .reader import ArgsPiece, ToolCall, UnquotedArg
-from .unquoted import MarkedArgs, decode_unquoted, make_unquoted_call, split_marked
+from .unquoted import MarkedArgs, decode_unquoted, make_unquoted_call
+from .values import split_calls
 
 __all__ = ('decode_gemma', 'decode_invocations')
 
@@ -82,15 +83,15 @@ def _add_quotes(text: str) -> str:
 
 # ---------------------------------------------------------------------- MiniMax, DeepSeek 3.2: <invoke name="...">
 
-INVOKE = ('<invoke name=', '>', '</invoke>')
+INVOKE = re.compile('<invoke name=(?P<name>[^>]*)>')
 PARAMETER = ('<parameter name=', '>', '</parameter>')
 ATTRIBUTE = re.compile(r'"(?P<key>[^"]*)"(?:\s+string="(?P<string>true|false)")?')
 
 
 def decode_invocations(body: str) -> list[ToolCall] | None:
     """Decode calls in XML. `string="true"` marks a text, for DeepSeek; MiniMax leaves the type to the schema."""
-    calls = split_marked(body + INVOKE[-1], INVOKE)  # the last call may be truncated
-    return [_decode_invocation(head.strip().strip('"'), rest) for head, rest in calls] or None
+    calls = split_calls(body, INVOKE, '</invoke>')
+    return [_decode_invocation(head['name'].strip().strip('"'), text) for head, text in calls] or None
 
 
 def _decode_invocation(name: str, body: str) -> ToolCall:

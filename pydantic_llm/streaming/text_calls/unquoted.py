@@ -8,6 +8,7 @@ from typing import Any
 
 from .json_text import parse_value, to_args
 from .reader import ArgsPiece, ToolCall, UnquotedArg
+from .values import find_outside
 
 __all__ = ('MarkedArgs', 'decode_argument', 'decode_unquoted', 'make_unquoted_call', 'split_marked')
 
@@ -70,8 +71,8 @@ class MarkedArgs:
         if self._has_ended or mark not in window:
             return
         held = ''.join(self._pieces)
-        if self._end and self._end in held:
-            held, self._has_ended = held[: held.index(self._end)], True
+        if self._end and (at := find_outside(held, self._end)) >= 0:
+            held, self._has_ended = held[:at], True
         end = held.rfind(mark) + len(mark)
         self._pieces = [held[end:]]
         for texts in split_marked(held[:end], self._marks):
