@@ -15,6 +15,7 @@ from typing import Any
 
 from ..exceptions import UserError
 from .folders import home_folder, read_json, write_private
+from .notes import print_note
 
 __all__ = ('IN_KEYRING', 'delete_key', 'keys_path', 'load_keys', 'read_index', 'store_key')
 
@@ -76,12 +77,16 @@ def load_keys() -> None:
 
 
 def _read_entry(variable: str, entry: object) -> str | None:
+    """Return the key; `None`, with a note, if the keyring cannot be read. The model in use may not need this key."""
     if isinstance(entry, str):
         return entry
-    keyring = _find_keyring()
-    if keyring is None:
-        raise UserError(f'The key {variable} is in the keyring of the system: pip install keyring, or set it again')
-    key: str | None = keyring.get_password(SERVICE, variable)
+    try:
+        if (keyring := _find_keyring()) is None:
+            raise UserError('pip install keyring, or set the key again')
+        key: str | None = keyring.get_password(SERVICE, variable)
+    except Exception as error:  # noqa: BLE001 -- each backend has errors of its own
+        print_note(f'Note: {variable} cannot be read from the keyring of the system: {error}.')
+        return None
     return key
 
 

@@ -109,5 +109,9 @@ def test_a_key_is_stored_in_the_keyring_if_there_is_one(
     assert 'stored-key' not in (home / 'keys.json').read_text()
     assert cli('keys', 'list').out.split() == ['OPENAI_API_KEY', 'keyring']
     assert cli('hi', '-m', 'openai:a', '--base-url', url).code == 0
+    monkeypatch.setattr(keyring, 'get_password', stored.__getitem__)  # raises KeyError
+    run = cli('hi', '-m', 'test')
+    assert (run.code, run.err.count('\n')) == (0, 1)
+    assert run.err.startswith('Note: OPENAI_API_KEY cannot be read from the keyring of the system')
     cli('keys', 'remove', 'openai')
     assert stored == {}
