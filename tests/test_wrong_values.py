@@ -275,6 +275,14 @@ def test_an_agent_refuses_a_wrong_argument(name: str, value: Any) -> None:
         Agent(TestModel(), **options)
 
 
+def test_a_setting_as_an_option_of_a_run_is_refused_with_a_hint() -> None:
+    options: Any = {'temperature': 1}
+    with pytest.raises(
+        TypeError, match=r"^A run has no option 'temperature'; as a setting: model_settings=\{'temperature': ...\}$"
+    ):
+        Agent(TestModel()).run_sync('Hello', **options)
+
+
 def test_an_event_stream_handler_must_be_a_function() -> None:
     handler: Any = 'print'
     with pytest.raises(UserError, match=r'^event_stream_handler takes a function'):

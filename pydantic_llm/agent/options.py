@@ -125,7 +125,10 @@ def check_options(options: RunOptions) -> None:
     for name in options:
         if name not in known:
             similar = get_close_matches(name, known, 1)
-            raise TypeError(f'A run has no option {name!r}' + (f'; did you mean {similar[0]!r}?' if similar else ''))
+            hint = f'; did you mean {similar[0]!r}?' if similar else ''
+            if name in ModelSettings.__annotations__:
+                hint = f'; as a setting: model_settings={{{name!r}: ...}}'
+            raise TypeError(f'A run has no option {name!r}{hint}')
     for name, type_ in OPTION_TYPES.items():
         check_type(options.get(name), type_, parameter=name)
     if (model := options.get('model')) is not None:
