@@ -20,6 +20,8 @@ from pydantic_llm.wire.model import WireModel
 from pydantic_llm.wire.snapshot import Kept, take_snapshot
 from tests.conformance.rooms import ROOMS
 
+pytestmark = pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')  # `max_tokns`
+
 HISTORY: list[ModelMessage] = [ModelRequest.user_text_prompt('Hello.')]
 
 CHANGES = 40

@@ -202,6 +202,7 @@ def test_every_setting_is_in_the_tables(room: Room) -> None:
     assert room.own_fields.keys() == room.own_settings.__annotations__.keys() - ModelSettings.__annotations__.keys()
 
 
+@pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')
 @rooms
 def test_an_unsupported_setting_is_listed_refused_or_dropped(room: Room) -> None:
     prefix = room.build().settings_prefix
