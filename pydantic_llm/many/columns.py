@@ -114,8 +114,8 @@ def list_output_columns(output_type: Any) -> dict[str, Kind]:
     """Return the columns of an output: one for each field of an object, else one for all of it."""
     if output_type is str:
         return {OUTPUT: 'text'}
-    [form, *others] = build_output_reader(output_type).forms or [None]
-    schema = form.shape.json_schema if form is not None and not form.is_wrapped and not others else {}
+    forms = build_output_reader(output_type).forms
+    schema = forms[0].shape.json_schema if len(forms) == 1 and not forms[0].is_wrapped else {}
     fields: dict[str, Any] = schema.get('properties') or {}
     if not fields or schema.get('additionalProperties'):
         return {OUTPUT: 'json'}
@@ -135,8 +135,9 @@ def _find_kind(field: object, root: dict[str, Any]) -> Kind:
     if members:
         return merge_kinds(_find_kind(each, root) for each in members)
     types: Any = schema.get('type')
-    names = cast('list[Any]', types) if isinstance(types, list) else [types]
-    return merge_kinds(JSON_KINDS.get(str(name), 'json') for name in names)
+    if isinstance(types, list):
+        return merge_kinds(JSON_KINDS.get(str(name), 'json') for name in cast('list[object]', types))
+    return JSON_KINDS.get(str(types), 'json')
 
 
 def kind_of_value(value: object) -> Kind:

@@ -72,7 +72,7 @@ class _Crowd(Generic[T, R]):
     async def work(self) -> None:
         """Take items and run them, until there are no more or something failed."""
         try:
-            while await self._room.acquire() and (taken := await self._take()) is not None:
+            while (taken := await self._take()) is not None:
                 position, item = taken
                 self._done.put_nowait((position, await self._run(item)))
         except Exception as error:  # noqa: BLE001 -- raised by `run_concurrently`
@@ -94,7 +94,8 @@ class _Crowd(Generic[T, R]):
         self._room.release()
 
     async def _take(self) -> tuple[int, T] | None:
-        """Return the next item and its position, or `None` at the end."""
+        """Wait for room, and return the next item and its position, or `None` at the end."""
+        await self._room.acquire()
         async with self._source:
             if self._has_ended:
                 return None

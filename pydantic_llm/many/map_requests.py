@@ -215,7 +215,7 @@ def _check_options(model: object, rows: object, concurrency: object, ordered: ob
     if not callable(model) or isinstance(model, type):
         check_model(model, parameter='model')
     if not isinstance(rows, (Iterable, AsyncIterable)) or isinstance(rows, (str, bytes, Mapping, ModelRequest)):
-        raise_wrong_type('rows', 'a list of rows, a generator or an asynchronous iterator', cast('object', rows))
+        raise_wrong_type('rows', 'a list of rows, a generator or an asynchronous iterator', cast('object', rows))  # type: ignore[redundant-cast]  # pyright needs it
     check_number('concurrency', concurrency, least=1, whole=True, required=True)
     check_flag('ordered', ordered)
     check_flag('retry_failed', retry_failed)

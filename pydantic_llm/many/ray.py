@@ -110,7 +110,8 @@ class _Pool:
             worker = self._workers[number]
             self._under_way[number] += 1
             try:
-                return await self._fetch(worker.run.remote(index, row))
+                result: MapResult[Any] = await self._fetch(worker.run.remote(index, row))
+                return result
             except self._ray.exceptions.RayActorError as error:
                 if self._workers[number] is worker:
                     self._workers[number] = self._make_worker(self._places[number])
