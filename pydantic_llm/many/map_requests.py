@@ -118,10 +118,10 @@ def map_requests(
     if checkpoint is not None:
         check_type(checkpoint, (str, PathLike), parameter='checkpoint', expected='a path')
         saved = Checkpoint(Path(checkpoint), _describe_model(model), requests, retry_failed=retry_failed)
-    return _run(model, rows, requests, chosen, concurrency, ordered, saved)
+    return _yield_results(model, rows, requests, chosen, concurrency, ordered, saved)
 
 
-async def _run(
+async def _yield_results(
     model: ModelSource,
     rows: Rows,
     requests: RowRequests,
