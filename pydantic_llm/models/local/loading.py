@@ -15,6 +15,7 @@ from .engine import Sampling
 
 __all__ = (
     'Source',
+    'check_tokenizer',
     'collect_token_ids',
     'decode_generation_config',
     'find_context_length',
@@ -29,6 +30,9 @@ OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries', 'sn
 
 NEEDS_TRUST = 'trust_remote_code'
 """The part of the error for a model whose repository contains code."""
+
+MISMATCH = 'ignore_mismatched_sizes'
+"""The part of the error for weights that the configuration does not fit; the library logs which ones."""
 
 LENGTHS = ('max_position_embeddings', 'n_positions', 'max_sequence_length', 'seq_length')
 """The keys of the context length, which differ from one model family to another."""
@@ -103,10 +107,22 @@ def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generato
     except LLMError:
         raise
     except BROKEN as error:
+        if MISMATCH in f'{error}':
+            raise UserError(
+                f'{source.name!r} cannot be loaded: its weights have other sizes than its config.json'
+            ) from error
         message = f'{source.name!r} cannot be loaded: {error}{hint}'
         raise ModelAPIError(source.name, message, provider_name=engine) from error
     except Exception as error:
         raise _translate_error(source, engine, error) from error
+
+
+def check_tokenizer(tokenizer: Any, name: str) -> None:
+    """Raise `UserError` if a tokenizer has no vocabulary: the library makes such a one if its files are missing."""
+    if not tokenizer.encode('hello', add_special_tokens=False):
+        raise UserError(
+            f'{name!r} has no files of a tokenizer, such as tokenizer.json: save the tokenizer with the model'
+        )
 
 
 def _translate_error(source: Source, engine: str, error: Exception) -> LLMError:

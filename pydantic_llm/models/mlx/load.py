@@ -18,7 +18,14 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
-from ..local.loading import Source, collect_token_ids, decode_generation_config, find_context_length, translate_errors
+from ..local.loading import (
+    Source,
+    check_tokenizer,
+    collect_token_ids,
+    decode_generation_config,
+    find_context_length,
+    translate_errors,
+)
 from .library import import_mlx, import_mlx_lm
 
 __all__ = ('MLXSource', 'load')
@@ -113,6 +120,7 @@ def _describe(wrapper: Any, config: Json) -> Loaded:
     tokenizer = getattr(wrapper, '_tokenizer', wrapper)
     text: Json = {**config, **(config.get('text_config') or {})}
     eos = collect_token_ids([*wrapper.eos_token_ids], text.get('eos_token_id'))
+    check_tokenizer(tokenizer, tokenizer.name_or_path)
     text_tokenizer = Tokenizer(tokenizer)
     size = int(text.get('vocab_size') or len(tokenizer))
     generation = _read_generation_config(Path(tokenizer.name_or_path))

@@ -15,6 +15,7 @@ from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
 from ..local.loading import (
+    check_tokenizer,
     collect_token_ids,
     decode_generation_config,
     find_context_length,
@@ -90,6 +91,7 @@ def _describe(model: Any, parts: Parts) -> Loaded:
     eos = collect_token_ids(
         generation.get('eos_token_id'), tokenizer.eos_token_id, getattr(config, 'eos_token_id', None)
     )
+    check_tokenizer(tokenizer, parts.base.name)
     text_tokenizer = Tokenizer(tokenizer, processor=processor, text_only_reason=parts.text_only_reason)
     size = int(config.vocab_size)
     defaults = decode_generation(generation, held=list_supported(generation, eos, size))
