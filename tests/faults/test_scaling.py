@@ -420,6 +420,17 @@ def make_forced(count: int) -> Callable[[], object]:
     return read
 
 
+def make_marks(count: int) -> Callable[[], object]:
+    """Return the reading of a call with many end marks in one of its arguments."""
+
+    def read() -> None:
+        reader = CALL_FORMATS['hermes'].make(['look'], ('name', 'arguments'))
+        feed(reader.feed, '<tool_call>{"name": "look", "arguments": {"a": "' + '</tool_call> x ' * count, 4)
+        list(reader.close(truncated=True))
+
+    return read
+
+
 def make_parts(count: int) -> Callable[[], object]:
     def add() -> None:
         parts = PartsManager()
@@ -456,6 +467,7 @@ def make_tools(count: int) -> Callable[[], object]:
 OTHERS = {
     'halves of characters': (make_halves, 500),
     'a forced call': (make_forced, 2000),
+    'marks in a call': (make_marks, 100),
     'the verbs of the parts manager': (make_parts, 1000),
     'stored messages': (make_messages, 250),
     'tools': (make_tools, 20),

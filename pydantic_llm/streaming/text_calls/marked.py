@@ -44,6 +44,10 @@ class Marks:
     """The texts after the start mark with which a call begins, to emit its arguments while they stream."""
 
 
+MOST_SKIPPED = 50
+"""The most marks in values of one call that do not end it: each makes the text of the call be read again."""
+
+
 class MarkedReader:
     """Reads tool calls between marks; all other text, and text between marks that is not a call, is text.
 
@@ -66,6 +70,8 @@ class MarkedReader:
         self._has_call = False
         self._values = ValueScanner()
         """Finds the values of the call, in which marks do not count."""
+        self._skipped = 0
+        """The number of marks in the call that do not count."""
         self._searched = 0
         """The position in the call after the last mark that does not count."""
         self._partial = PartialCallReader(())
@@ -142,7 +148,8 @@ class MarkedReader:
         at = self._held.find(mark, self._at)
         if at >= 0:
             before, self._at = self._held[self._at : at], at + len(mark)
-            self._is_inside, self._values, self._searched = True, ValueScanner(), 0
+            self._is_inside, self._values = True, ValueScanner()
+            self._searched = self._skipped = 0
             text = before.rstrip()
             self._blanks = before[len(text) :]
             return text
@@ -172,13 +179,14 @@ class MarkedReader:
         """
         start = self._at
         end = self._held.find(self._next_mark, start + self._searched)
-        while end >= 0 and self._values.is_inside(self._held[start:], end - start):
+        while end >= 0 and self._skipped < MOST_SKIPPED and self._values.is_inside(self._held[start:], end - start):
             following = self._held[end + len(self._next_mark) :].lstrip()
             if following.startswith(self._marks.start):
                 return end
             if self._marks.start.startswith(following):
                 return -1
             self._searched = end - start + 1
+            self._skipped += 1
             end = self._held.find(self._next_mark, end + 1)
         return end
 

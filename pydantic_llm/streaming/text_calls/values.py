@@ -27,6 +27,8 @@ class ValueScanner:
         """The end of the last value, after which values are looked for."""
         self._open: re.Match[str] | None = None
         """The start of a value without an end in the text so far."""
+        self._length = 0
+        """The length of the text that has no end of this value."""
 
     def is_inside(self, text: str, position: int) -> bool:
         """Return whether a position is inside a value, which may have no end in the text so far.
@@ -34,11 +36,13 @@ class ValueScanner:
         Call this with growing positions, and with a text that grows at its end only.
         """
         while self._end <= position:
+            if self._open is not None and len(text) == self._length:
+                return True
             start = self._open or STARTS.search(text, self._end, position)
             if start is None:
                 return False
             end = ENDS[start[0]].match(text, start.end())
-            self._open = start if end is None else None
+            self._open, self._length = (start, len(text)) if end is None else (None, 0)
             if end is None:
                 return True
             self._end = end.end()
