@@ -195,9 +195,9 @@ async def test_a_full_memory_forgets_ended_responses_first(
 ) -> None:
     model = make(n_ctx=256, max_new_tokens=4)
     for number in range(8):
-        await model.request(ask(f'{number} ' * 40))
+        await model.request(ask(f'{number} ' * 60))
     assert {result for _, result in decoded} == {0, 1}
-    again = await model.request(ask('7 ' * 40))
+    again = await model.request(ask('7 ' * 60))
     assert again.usage.cache_read_tokens == again.usage.input_tokens - 1
 
 
@@ -220,6 +220,18 @@ async def test_any_size_of_batch_piece_and_context_gives_the_same_text(
     assert [response.text for response in responses] == [
         (await roomy.request(ask(prompt), settings)).text for prompt in prompts
     ]
+
+
+async def test_ended_responses_keep_a_part_of_the_memory(make: Callable[..., Any]) -> None:
+    model = make(n_ctx=1024, max_new_tokens=1)
+    prompts = [f'{number} ' * 30 for number in range(5)]
+    first = [await model.request(ask(prompt)) for prompt in prompts]
+    again = [await model.request(ask(prompt)) for prompt in reversed(prompts)]
+    assert all(
+        3 * (response.usage.input_tokens or 0) < 256 < 4 * (response.usage.input_tokens or 0) for response in first
+    )
+    is_kept = [(response.usage.cache_read_tokens or 0) > 40 for response in again]
+    assert is_kept == [True, True, True, False, False]
 
 
 async def test_a_prompt_is_limited_by_the_context(make: Callable[..., Any]) -> None:
@@ -489,7 +501,7 @@ async def test_each_request_gets_the_adapter_that_it_names(
     for seed, name in enumerate(names):
         change = write_adapter(paths[name], seed=seed)
         merged[name] = make(write_gguf(random_path, tmp_path / f'{name}-merged.gguf', change=change))
-    model = make(adapters=paths, adapter=paths['first'])
+    model = make(adapters=paths, adapter=paths['first'], n_ctx=8192)
     settings: Any = {'max_tokens': 10}
     expected = {name: (await merged[name].request(ask_after_system('hi'), settings)).text for name in names}
     assert len({*expected.values()}) == 2

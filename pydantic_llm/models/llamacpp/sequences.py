@@ -16,6 +16,9 @@ __all__ = ('Sequences', 'count_common')
 BLOCK = 64
 """The number of tokens to compare at once."""
 
+KEPT_SHARE = 4
+"""Ended responses keep at most this part of the memory, 1 of 4: each of its tokens slows every later step a little."""
+
 
 class Sequences:
     """Gives sequences to responses, and keeps the newest ones of ended responses until they are needed."""
@@ -38,8 +41,8 @@ class Sequences:
     def take(self, tokens: Sequence[int], adapter: str | None) -> tuple[int, int]:
         """Return a sequence for a prompt, and the number of its tokens that are in the memory: not all of them."""
         source, shared = self._find_source(tokens, adapter)
-        if source in self._kept:
-            self._kept[source] = self._kept.pop(source)  # it is the most recently used one now
+        if source in self._kept and 2 * shared >= len(self._tokens[source]):  # not only the header of the template
+            self._kept[source] = self._kept.pop(source)
         if not self._free:
             self.drop_kept()
         sequence = self._free.pop()
@@ -53,8 +56,13 @@ class Sequences:
         self._tokens[sequence].extend(tokens)
 
     def keep(self, sequence: int) -> None:
-        """End the use of a sequence, and keep its tokens for later prompts."""
+        """End the use of a sequence, and keep its tokens for later prompts, as well as others that fit."""
+        for other in [*self._kept]:
+            if self._contains(sequence, other):
+                self._drop_kept(other)
         self._kept[sequence] = None
+        while len(self._kept) > 1 and self._count_kept() * KEPT_SHARE > self._context.tokens:
+            self.drop_kept()
 
     def drop(self, sequence: int) -> None:
         """End the use of a sequence, and free its memory."""
@@ -66,10 +74,20 @@ class Sequences:
         """Free the memory of the sequence that was kept for the longest time; return False if no sequence is kept."""
         if not self._kept:
             return False
-        sequence = next(iter(self._kept))
+        self._drop_kept(next(iter(self._kept)))
+        return True
+
+    def _drop_kept(self, sequence: int) -> None:
         del self._kept[sequence]
         self.drop(sequence)
-        return True
+
+    def _contains(self, sequence: int, other: int) -> bool:
+        """Return whether a sequence begins with all tokens of another, read with the same adapter."""
+        tokens, held = self._tokens[sequence], self._tokens[other]
+        return self._adapters[sequence] == self._adapters[other] and count_common(tokens, held) == len(held)
+
+    def _count_kept(self) -> int:
+        return sum(len(self._tokens[sequence]) for sequence in self._kept)
 
     def _find_source(self, tokens: Sequence[int], adapter: str | None) -> tuple[int, int]:
         """Return the sequence with the most tokens to share, and their number. The last token is always read."""
