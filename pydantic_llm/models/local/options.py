@@ -67,7 +67,7 @@ class BatchingOptions:
     prefill_tokens: int = 512
     """Maximum number of prompt tokens (MLX: of each prompt) read between two steps of the running responses."""
     prefix_cache_bytes: int | None = None
-    """Maximum size of the cache of prefixes, in bytes; 0 for none. `None` is a tenth of the memory."""
+    """Maximum size of the cache of prefixes, in bytes; 0 keeps nothing. `None` is a tenth of the memory."""
     max_queue: int = 1024
     """Maximum number of requests that wait for a slot."""
     when_full: WhenFull = 'wait'

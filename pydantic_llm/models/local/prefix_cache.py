@@ -19,7 +19,7 @@ BLOCK_TOKENS = 16
 """The number of tokens in a block."""
 
 Key: TypeAlias = tuple[Hashable, tuple[int, ...]]
-"""The block before (the namespace if there is none), and the tokens of this one."""
+"""The block before (the namespace for the first one), and the tokens of this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,9 @@ def shares_prefix(make_runner: Callable[[], Runner], cached: Runner, vocabulary_
     """Return whether a runner with a prefix cache uses it, and then generates the tokens of one without."""
     first, second = (_make_prompt(PREFIX_TOKENS + length, vocabulary_size) for length in (1, 5))
     second = Prompt([*first.tokens[:PREFIX_TOKENS], *second.tokens[PREFIX_TOKENS:]])
-    [expected] = _run(make_runner(), [second])
-    _run(cached, [first])
-    [job] = _run(cached, [second])
+    [expected] = _generate_all(make_runner(), [second])
+    _generate_all(cached, [first])
+    [job] = _generate_all(cached, [second])
     equal = sum(one == other for one, other in zip(job.tokens, expected.tokens, strict=True))
     return job.cached_tokens > 0 and equal >= MIN_EQUAL * TOKENS
 
@@ -78,10 +78,10 @@ def _make_prompt(length: int, vocabulary_size: int) -> Prompt:
 
 def _generate(runner: Runner, prompts: Sequence[Prompt]) -> list[int]:
     """Return the greedy tokens of prompts that run at the same time, one prompt after another."""
-    return [token for job in _run(runner, prompts) for token in job.tokens]
+    return [token for job in _generate_all(runner, prompts) for token in job.tokens]
 
 
-def _run(runner: Runner, prompts: Sequence[Prompt]) -> list[Job]:
+def _generate_all(runner: Runner, prompts: Sequence[Prompt]) -> list[Job]:
     """Generate greedy responses to prompts at the same time. Raises the error of one that fails."""
     jobs = [
         Job(prompt, sampling=Sampling(), max_tokens=TOKENS, decoder=TokenDecoder(lambda tokens: ''))

@@ -136,7 +136,7 @@ class TransformersEngine(WorkerEngine):
         return Forward(self._model, self._adapters, can_merge=limits.can_merge, rereads=limits.rereads)
 
     def _open_prefix_cache(self, loaded: Loaded) -> PrefixCache | None:
-        """Return the prefix cache, empty, as its blocks may be at fault if a runner failed; `None` if there is none."""
+        """Return the prefix cache, empty, as its blocks may be at fault if a runner failed."""
         if not self._tested_prefixes:
             self._tested_prefixes = True
             size = self._options.prefix_cache_bytes
