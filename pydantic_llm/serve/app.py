@@ -38,6 +38,7 @@ from .exchange import json_response
 from .faults import FaultPlan
 from .gateway import Gateway
 from .keys import GatewayKey
+from .playground import Playground, PlaygroundTools
 from .protocols import PROTOCOLS
 from .status_pages import StatusPages
 
@@ -59,6 +60,7 @@ def create_app(
     allowed_origins: Collection[str] = (),
     access_log: str | None = None,
     batches: BatchOptions | None = None,
+    playground: bool | PlaygroundTools = False,
 ) -> Starlette:
     """Build an app that serves one model or agent under any name, or several under their names.
 
@@ -80,6 +82,7 @@ def create_app(
         allowed_origins: Origins of web pages that may use the app with a key, such as `'https://app.example'`.
         access_log: `'json'` or `'logfmt'`: write a line for each request to the standard output.
         batches: The batches of clients: their folder, their number, and their end.
+        playground: Show a page at `/playground` to talk to the models: `True`, or the tools that they may call there.
     """
     gateway = Gateway(
         models,
@@ -93,10 +96,20 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    return _build_app(gateway, allow_origins(allowed_origins, has_keys=bool(gateway.keys)), batches or BatchOptions())
+    middleware = allow_origins(allowed_origins, has_keys=bool(gateway.keys))
+    return _build_app(gateway, middleware, batches or BatchOptions(), _list_page_routes(gateway, playground))
 
 
-def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], options: BatchOptions) -> Starlette:
+def _list_page_routes(gateway: Gateway, playground: bool | PlaygroundTools) -> list[Route]:
+    """Return the routes of the playground, if there is one."""
+    if playground is False:
+        return []
+    return Playground(gateway, () if playground is True else playground).routes()
+
+
+def _build_app(
+    gateway: Gateway, cross_origin: Sequence[Middleware], options: BatchOptions, pages: Sequence[Route]
+) -> Starlette:
     check_type(options, BatchOptions, parameter='batches')
     batches = BatchHost(gateway, options)
 
@@ -106,7 +119,9 @@ def _build_app(gateway: Gateway, cross_origin: Sequence[Middleware], options: Ba
             yield
 
     app = Starlette(
-        routes=_put_fixed_first([*_list_routes(gateway), *list_batch_routes(batches), *StatusPages(gateway).routes()]),
+        routes=_put_fixed_first(
+            [*_list_routes(gateway), *list_batch_routes(batches), *StatusPages(gateway).routes(), *pages]
+        ),
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
         middleware=[*cross_origin, Middleware(HideQueryKey)],
         lifespan=live,

@@ -1,0 +1,73 @@
+"""`Question`: what the page sends to get a response."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ...exceptions import UserError
+from ...json_types import Json
+from ...messages import BinaryContent, ModelMessage, ModelMessagesTypeAdapter, UserContent
+
+__all__ = ('Question', 'read_question')
+
+
+def _check_base64(text: str) -> str:
+    b64decode(text, validate=True)
+    return text
+
+
+class UploadedFile(BaseModel):
+    """A file of the user, which stays on the page until it is sent."""
+
+    model_config = ConfigDict(extra='forbid')
+
+    name: str
+    media_type: str
+    data: Annotated[str, AfterValidator(_check_base64)]
+    """The content in base64."""
+
+
+class Question(BaseModel):
+    """A prompt with all that comes before it. The server keeps nothing of a conversation."""
+
+    model_config = ConfigDict(extra='forbid')
+
+    model: str
+    prompt: str
+    files: list[UploadedFile] = []
+    history: list[Any] = []
+    """The messages so far, as the server sent them."""
+    instructions: str = ''
+    settings: dict[str, Any] = {}
+    tools: list[str] = Field(default=[])
+    """The names of the tools that the model may call."""
+
+    def list_content(self) -> list[UserContent]:
+        """Return the text of the prompt and its files."""
+        files = [
+            BinaryContent(b64decode(file.data), media_type=file.media_type, identifier=file.name) for file in self.files
+        ]
+        return [self.prompt, *files] if self.prompt else [*files]
+
+    def read_history(self) -> list[ModelMessage]:
+        """Return the messages so far. Raises `UserError` if they are none."""
+        try:
+            return ModelMessagesTypeAdapter.validate_python(self.history)
+        except ValidationError as error:
+            raise UserError(f'history: {_describe(error)}') from None
+
+
+def read_question(fields: Json) -> Question:
+    """Read the body of a request. Raises `UserError` if it is not valid."""
+    try:
+        return Question.model_validate(fields)
+    except ValidationError as error:
+        raise UserError(_describe(error)) from None
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f'{".".join(map(str, first["loc"]))}: {first["msg"]}'
