@@ -138,6 +138,14 @@ def _add_serve_options(parser: ArgumentParser) -> None:
         help='a name by which clients may reach a server without a key; can be used several times',
     )
     parser.add_argument('--key', help=f'the key that clients must send; also read from {KEY_VARIABLE}')
+    parser.add_argument('--ui', action='store_true', help='show a page to talk to the models, at /playground')
+    parser.add_argument(
+        '--tool',
+        action='append',
+        default=[],
+        metavar='MODULE:FUNCTION',
+        help='with --ui: a function that the models may call there; can be used several times',
+    )
     _add_operation_options(parser)
 
 

@@ -53,7 +53,8 @@ def serve(arguments: Namespace) -> None:
     models: dict[str, Model] = {name: infer_model(name) for name in names}
     served = models if len(models) > 1 else models[names[0]]
     log = None if arguments.access_log == 'off' else arguments.access_log
-    app = create_app(served, key=key, allowed_hosts=arguments.allow_host, access_log=log)
+    page = _choose_playground(arguments)
+    app = create_app(served, key=key, allowed_hosts=arguments.allow_host, access_log=log, playground=page)
     _run_app(app, arguments, {}, names, has_keys=key is not None)
 
 
@@ -65,7 +66,7 @@ def _serve_config(arguments: Namespace, key: str | None) -> None:
 
     try:
         config = load_config(arguments.config)
-        app = config.create_app(key=key, access_log=arguments.access_log)
+        app = config.create_app(key=key, access_log=arguments.access_log, playground=_choose_playground(arguments))
     except ConfigError as error:
         print('\n'.join(error.problems), file=sys.stderr)
         raise SystemExit(1) from None
@@ -77,6 +78,17 @@ def _serve_config(arguments: Namespace, key: str | None) -> None:
     _run_app(app, arguments, options, names, has_keys=bool(keys) or key is not None)
 
 
+def _choose_playground(arguments: Namespace) -> bool | list[Any]:
+    """Return the tools of the playground; `False` if there is none."""
+    if arguments.tool and not arguments.ui:
+        raise UsageError('--tool needs --ui')
+    if not arguments.ui:
+        return False
+    from .functions import import_object
+
+    return [import_object(name, option='--tool') for name in arguments.tool]
+
+
 def _run_app(app: Any, arguments: Namespace, options: dict[str, Any], names: list[str], *, has_keys: bool) -> None:
     """Run an app with the options of a file, replaced by those of the command line."""
     from ..serve import run_server
@@ -86,15 +98,19 @@ def _run_app(app: Any, arguments: Namespace, options: dict[str, Any], names: lis
     if not has_keys and not _is_loopback(options['host']):
         print_note(f'Warning: {OPEN}.')
     try:
-        run_server(app, **options, on_start=lambda url: _print_greeting(_to_client_url(url), names, has_keys=has_keys))
+        run_server(
+            app, **options, on_start=lambda url: _greet(_to_client_url(url), arguments, names, has_keys=has_keys)
+        )
     except KeyboardInterrupt:
         print_note('Stopped.')
 
 
-def _print_greeting(url: str, names: list[str], *, has_keys: bool) -> None:
+def _greet(url: str, arguments: Namespace, names: list[str], *, has_keys: bool) -> None:
     shown_key = "'the key of this server'" if has_keys else "'any'"
     header = ' -H "authorization: Bearer $KEY"' if has_keys else ''
     print(GREETING.format(names=', '.join(names), url=url, key=shown_key, header=header, model=names[0]), flush=True)
+    if arguments.ui:
+        print(f'  Open {url}/playground to talk to them.\n', flush=True)
 
 
 def _to_client_url(url: str) -> str:

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from ...exceptions import UserError
 from ..app import create_app
 from ..keys import GatewayKey
+from ..playground import PlaygroundTools
 from .models import ModelBuilder
 from .problems import ConfigError, LineIndex
 
@@ -30,10 +31,12 @@ class GatewayConfig:
         """The options of the server, such as `host` and `port`."""
         return self.file.server
 
-    def create_app(self, *, key: str | None = None, access_log: str | None = None) -> Starlette:
+    def create_app(
+        self, *, key: str | None = None, access_log: str | None = None, playground: bool | PlaygroundTools = False
+    ) -> Starlette:
         """Build the models, the keys and the app. `key` is one more, `access_log` replaces the option of the file.
 
-        Raises `ConfigError` if a model or a key cannot be built.
+        `playground` is that of `create_app`. Raises `ConfigError` if a model or a key cannot be built.
         """
         server, file = self.server, self.file
         builder = ModelBuilder(file, self._index)
@@ -53,6 +56,7 @@ class GatewayConfig:
                 allowed_hosts=server.allowed_hosts,
                 allowed_origins=server.allowed_origins,
                 access_log=None if log == 'off' else log,
+                playground=playground,
             )
         except UserError as error:
             raise ConfigError([f'{self._index.describe(())}: {error}']) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict
@@ -37,6 +38,8 @@ from .question import Question
 
 __all__ = ('answer',)
 
+logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
+
 
 async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
     """Yield what happens until the model has responded and its tools have run.
@@ -50,7 +53,9 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
             async for last in _run(question, model, tools):
                 if last['kind'] != 'end':
                     yield last
-        except LLMError as error:
+        except Exception as error:
+            if not isinstance(error, LLMError):
+                logger.exception('A tool of the playground, or its model, failed')
             last = {'kind': 'error', 'type': type(error).__name__, 'message': str(error)}
         yield {'kind': 'wire', 'exchanges': [asdict(exchange) for exchange in exchanges]}
         yield {**last, 'seconds': perf_counter() - started}
@@ -60,8 +65,6 @@ async def _run(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> 
     agent: Agent[None, Any] = Agent(model, tools=tools, instructions=question.instructions or None)
     content, history = question.list_content(), question.read_history()
     settings = cast('ModelSettings', question.settings)
-    if not content:
-        raise UserError('The prompt is empty: write a text, or add a file')
     async with agent.run_stream_events(content, message_history=history, model_settings=settings) as events:
         async for event in events:
             match event:

@@ -4,6 +4,7 @@ import { renderMarkdown } from './markdown.js';
 
 const $ = (id) => document.getElementById(id);
 const SAVED = 'pydantic_llm.playground';
+const RETRY_MILLISECONDS = 2000;
 const panes = [];
 let files = [];
 let models = [];
@@ -35,9 +36,11 @@ class Answer {
     this.node = make('div', 'answer busy');
     log.append(this.node);
     this.parts = new Map();
+    this.texts = [];
     this.calls = new Map();
-    this.text = '';
   }
+
+  get text() { return this.texts.map((part) => part.text).join('\n\n'); }
 
   follow(change) {
     const is_at_end = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
@@ -60,8 +63,10 @@ class Answer {
 
   addPart(event) {
     const part = { kind: event.part, text: event.text ?? '' };
-    if (event.part === 'text') this.node.append(part.node = make('div', 'text'));
-    else if (event.part === 'thinking') {
+    if (event.part === 'text') {
+      this.texts.push(part);
+      this.node.append(part.node = make('div', 'text'));
+    } else if (event.part === 'thinking') {
       const { details, body } = fold('Thinking', '', 'thinking');
       details.open = true;
       this.node.append(details);
@@ -89,7 +94,6 @@ class Answer {
   show(part) {
     if (part.kind === 'text') part.node.replaceChildren(...renderMarkdown(part.text));
     else if (part.node) part.node.textContent = part.text;
-    if (part.kind === 'text') this.text = [...this.parts.values()].filter((each) => each.kind === 'text').map((each) => each.text).join('');
   }
 
   closeThinking() {
@@ -308,8 +312,13 @@ function togglePanes() {
 async function loadModels() {
   const response = await fetch('/playground/models', { headers: headers() }).catch(() => null);
   if (!response?.ok) {
-    $('state').textContent = response?.status === 401 ? 'Enter the key of this server under Options.' : 'The server does not respond.';
-    if (response?.status === 401) $('options').open = true;
+    if (response?.status === 401) {
+      $('state').textContent = 'Enter the key of this server under Options.';
+      $('options').open = true;
+    } else {
+      $('state').textContent = 'The server does not respond. Trying again…';
+      setTimeout(loadModels, RETRY_MILLISECONDS);
+    }
     return;
   }
   const found = await response.json();

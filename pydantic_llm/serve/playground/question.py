@@ -45,8 +45,12 @@ class Question(BaseModel):
     tools: list[str] = Field(default=[])
     """The names of the tools that the model may call."""
 
-    def list_content(self) -> list[UserContent]:
-        """Return the text of the prompt and its files."""
+    def list_content(self) -> str | list[UserContent]:
+        """Return the text of the prompt and its files. Raises `UserError` if there is neither."""
+        if not self.prompt and not self.files:
+            raise UserError('The prompt is empty: write a text, or add a file')
+        if not self.files:
+            return self.prompt
         files = [
             BinaryContent(b64decode(file.data), media_type=file.media_type, identifier=file.name) for file in self.files
         ]
