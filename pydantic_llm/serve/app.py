@@ -62,11 +62,9 @@ def create_app(
     batches: BatchOptions | None = None,
     playground: bool | PlaygroundTools = False,
 ) -> Starlette:
-    """Build an app that serves one model or agent under any name, or several under their names.
+    """Build an app that serves one model or agent under any name, or several under their names. Raises `UserError`.
 
-    An agent is served as an `AgentModel`, whose tools run on the server: pass `AgentModel(agent, deps=...)` for `deps`.
-    With `key` or `keys`, every request must send one. Without, the app serves only requests that name it by an IP
-    address, `localhost` or one of `allowed_hosts`, and no web page of another machine. Raises `UserError`.
+    An agent is served as an `AgentModel`: its tools run on the server. With keys, every request must send one.
 
     Args:
         models: The models, by the names that clients use.
@@ -78,7 +76,7 @@ def create_app(
         prices: Names of models -> their `Prices`, or US dollars for a million input and a million output tokens.
         faults: Chooses the fault to inject into a response, for tests.
         max_body_bytes: The size of the largest request.
-        allowed_hosts: Names by which clients may reach an app without a key.
+        allowed_hosts: Names by which clients may reach an app without a key, besides `localhost` and IP addresses.
         allowed_origins: Origins of web pages that may use the app with a key, such as `'https://app.example'`.
         access_log: `'json'` or `'logfmt'`: write a line for each request to the standard output.
         batches: The batches of clients: their folder, their number, and their end.
@@ -96,8 +94,7 @@ def create_app(
         allowed_hosts=allowed_hosts,
         access_log=access_log,
     )
-    middleware = allow_origins(allowed_origins, has_keys=bool(gateway.keys))
-    return _build_app(gateway, middleware, batches or BatchOptions(), _list_page_routes(gateway, playground))
+    return _build_app(gateway, allowed_origins, batches or BatchOptions(), playground)
 
 
 def _list_page_routes(gateway: Gateway, playground: bool | PlaygroundTools) -> list[Route]:
@@ -108,7 +105,7 @@ def _list_page_routes(gateway: Gateway, playground: bool | PlaygroundTools) -> l
 
 
 def _build_app(
-    gateway: Gateway, cross_origin: Sequence[Middleware], options: BatchOptions, pages: Sequence[Route]
+    gateway: Gateway, origins: Collection[str], options: BatchOptions, playground: bool | PlaygroundTools
 ) -> Starlette:
     check_type(options, BatchOptions, parameter='batches')
     batches = BatchHost(gateway, options)
@@ -120,10 +117,15 @@ def _build_app(
 
     app = Starlette(
         routes=_put_fixed_first(
-            [*_list_routes(gateway), *list_batch_routes(batches), *StatusPages(gateway).routes(), *pages]
+            [
+                *_list_routes(gateway),
+                *list_batch_routes(batches),
+                *StatusPages(gateway).routes(),
+                *_list_page_routes(gateway, playground),
+            ]
         ),
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
-        middleware=[*cross_origin, Middleware(HideQueryKey)],
+        middleware=[*allow_origins(origins, has_keys=bool(gateway.keys)), Middleware(HideQueryKey)],
         lifespan=live,
     )
     app.state.gateway = gateway

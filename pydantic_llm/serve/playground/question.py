@@ -57,7 +57,7 @@ class Question(BaseModel):
         return [self.prompt, *files] if self.prompt else [*files]
 
     def read_history(self) -> list[ModelMessage]:
-        """Return the messages so far. Raises `UserError` if they are none."""
+        """Return the messages so far. Raises `UserError` if one is invalid."""
         try:
             return ModelMessagesTypeAdapter.validate_python(self.history)
         except ValidationError as error:
