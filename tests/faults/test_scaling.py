@@ -502,6 +502,7 @@ READERS = {
     'ResponseDecoder': 'a part of local models: think tags, then the readers of calls',
     'ResponseReader': 'rooms, byte by byte',
     'StopMatcher': 'tokens',
+    'StopReader': 'tokens: a StopMatcher',
     'SurrogateJoiner': 'halves of characters',
     'ThinkTags': 'tags',
     'TokenDecoder': 'tokens',

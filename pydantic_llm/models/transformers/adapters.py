@@ -70,8 +70,8 @@ class ActiveAdapter:
         layers: Any = import_module('peft.tuners.tuners_utils').BaseTunerLayer
         wrappers: Any = import_module('peft.utils').ModulesToSaveWrapper
         self._modules = [module for module in model.modules() if isinstance(module, (layers, wrappers))]
-        self._names: dict[str | None, str | None] = {**make_peft_names(names)}
-        self._names[None] = DEFAULT if DEFAULT in model.peft_config else None
+        self._names: dict[str | None, str | None] = {None: DEFAULT if DEFAULT in model.peft_config else None}
+        self._names.update(make_peft_names(names).items())
         self._active: str | None = ''  # not known yet
 
     def activate(self, name: str | None) -> None:
