@@ -68,7 +68,7 @@ class BatchRunner:
             self._leave(row)
 
     def step(self) -> Collection[Job]:
-        ready = [row for pieces in self._plan().values() for row in self._run(pieces)]
+        ready = [row for pieces in self._plan().values() for row in self._generate_tokens(pieces)]
         for row in ready:
             if row.job.done:
                 self._leave(row)
@@ -116,7 +116,7 @@ class BatchRunner:
 
     # reading
 
-    def _run(self, planned: Sequence[Piece]) -> list[Row]:
+    def _generate_tokens(self, planned: Sequence[Piece]) -> list[Row]:
         """Read pieces of one adapter, and choose the next token of each row that is read to its end. Return these."""
         pieces = [piece for piece in planned if piece.row.sequence >= 0]
         while pieces and not self._read_pieces(pieces):
