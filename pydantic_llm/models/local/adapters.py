@@ -10,7 +10,10 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...settings import ModelSettings
 
-__all__ = ('Adapters', 'choose_adapter', 'decode_adapters')
+__all__ = ('ADAPTER_CONFIG', 'Adapters', 'choose_adapter', 'decode_adapters')
+
+ADAPTER_CONFIG = 'adapter_config.json'
+"""The file that the folder of every adapter has."""
 
 Adapters = Mapping[str, str | PathLike[str]]
 """The name or folder of each adapter, by the name that requests use for it."""

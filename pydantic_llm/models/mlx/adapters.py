@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import UserError
+from ..local.adapters import ADAPTER_CONFIG
 from .library import import_mlx_lm, import_mlx_utils
 
 __all__ = ('ActiveAdapter',)
-
-CONFIG = 'adapter_config.json'
 
 Layers = dict[str, Any]
 """Layers of a model by their path, such as `layers.0.self_attn.q_proj`."""
@@ -43,9 +42,9 @@ class ActiveAdapter:
         """Return the layers that an adapter replaces. They are taken out of the model again."""
         what = f'adapters[{name!r}] {str(folder)!r}'
         try:
-            config: Any = json.loads((folder / CONFIG).read_text(encoding='utf-8'))
+            config: Any = json.loads((folder / ADAPTER_CONFIG).read_text(encoding='utf-8'))
         except (OSError, ValueError):
-            raise UserError(f'{what} was not found: give the path of a folder with {CONFIG}') from None
+            raise UserError(f'{what} was not found: give the path of a folder with {ADAPTER_CONFIG}') from None
         if 'peft_type' in config:
             raise UserError(f'{what} is an adapter of PEFT: mlx-lm reads those that `mlx_lm.lora` writes')
         if config.get('fine_tune_type') == 'full':

@@ -12,11 +12,10 @@ from typing import Any, get_args
 
 from ...exceptions import UserError
 from ...json_types import Json
+from ..local.adapters import ADAPTER_CONFIG
 from .library import import_vllm
 
 __all__ = ('find_adapters', 'make_adapter_options', 'make_requests')
-
-CONFIG = 'adapter_config.json'
 
 
 def find_adapters(adapters: Mapping[str, str]) -> dict[str, Path]:
@@ -26,10 +25,10 @@ def find_adapters(adapters: Mapping[str, str]) -> dict[str, Path]:
     find = import_vllm('lora.utils').get_adapter_absolute_path
     folders = {name: Path(find(place)) for name, place in adapters.items()}
     for name, folder in folders.items():
-        if not (folder / CONFIG).is_file():
+        if not (folder / ADAPTER_CONFIG).is_file():
             raise UserError(
                 f'adapters[{name!r}] {adapters[name]!r} was not found: give a name on the hub, or the path of a folder '
-                f'with {CONFIG}'
+                f'with {ADAPTER_CONFIG}'
             )
     return folders
 
@@ -63,6 +62,6 @@ def make_requests(folders: Mapping[str, Path]) -> dict[str | None, Any]:
 
 def _read_rank(folder: Path) -> int:
     """Return the rank of an adapter, the highest one if its layers have different ones."""
-    config: Json = json.loads((folder / CONFIG).read_text(encoding='utf-8'))
+    config: Json = json.loads((folder / ADAPTER_CONFIG).read_text(encoding='utf-8'))
     by_layer: dict[str, int] = config.get('rank_pattern') or {}
     return max([config.get('r') or 1, *by_layer.values()])
