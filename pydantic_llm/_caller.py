@@ -11,7 +11,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
-__all__ = ('BLOCKING_CALLER', 'Caller', 'find_caller', 'shorten_traceback', 'warn_caller')
+from .exceptions import LLMError
+
+__all__ = ('BLOCKING_CALLER', 'Caller', 'ShortTracebacks', 'find_caller', 'shorten_traceback', 'warn_caller')
 
 SKIPPED = (str(Path(__file__).parent), '<frozen ')
 LIBRARY = str(Path(contextlib.__file__).parent)
@@ -68,6 +70,20 @@ def shorten_traceback(error: BaseException) -> None:
     for link in reversed(links):
         shortened = TracebackType(shortened, link.tb_frame, link.tb_lasti, link.tb_lineno)
     error.__traceback__ = shortened
+
+
+class ShortTracebacks:
+    """A `with` block that shortens the tracebacks of this package's errors.
+
+    It is not a `@contextmanager`: that one restores the traceback of an exception that passes through it.
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, LLMError):
+            shorten_traceback(error)
 
 
 def _is_of_application(frame: FrameType) -> bool:

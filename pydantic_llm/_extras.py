@@ -42,7 +42,10 @@ def import_extra(module: str, *, extra: str, what: str) -> Any:
     except ImportError as error:
         if error.name is None or error.name.partition('.')[0] != module.partition('.')[0]:
             raise
-        raise UserError(_describe_missing(module.partition('.')[0], extra, what)) from error
+        package = PACKAGES.get(extra, '')
+        if package.partition('.')[0] != (root := module.partition('.')[0]):
+            package = root
+        raise UserError(_describe_missing(package, extra, what)) from error
     return imported
 
 

@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
-from ._caller import shorten_traceback
+from ._caller import ShortTracebacks
 from ._instrument import instrument_if_on
 from ._threads import BlockingContext, run_blocking
 from ._type_checks import check_messages
-from .exceptions import LLMError, UserError
+from .exceptions import UserError
 from .messages import ModelMessage, ModelRequest, ModelResponse, ModelResponseStreamEvent
 from .models import Model, ModelRequestParameters, StreamedResponse, infer_model
 from .settings import ModelSettings
@@ -52,12 +52,9 @@ async def model_request(
     Returns the response. Raises the errors of `Model.request`. `instrument` records the request by OpenTelemetry;
     `None` follows `instrument_all`.
     """
-    try:
+    with ShortTracebacks():
         async with _open_model(model, instrument) as opened:
             return await opened.request(_to_messages(messages), model_settings, model_request_parameters)
-    except LLMError as error:
-        shorten_traceback(error)
-        raise
 
 
 @asynccontextmanager
@@ -73,11 +70,12 @@ async def model_request_stream(
 
     Raises the errors of `Model.request`, on entering or while reading.
     """
-    async with (
-        _open_model(model, instrument) as opened,
-        opened.request_stream(_to_messages(messages), model_settings, model_request_parameters) as stream,
-    ):
-        yield stream
+    with ShortTracebacks():
+        async with (
+            _open_model(model, instrument) as opened,
+            opened.request_stream(_to_messages(messages), model_settings, model_request_parameters) as stream,
+        ):
+            yield stream
 
 
 def model_request_sync(

@@ -23,7 +23,7 @@ SDKS = frozenset(
 REQUIRED = frozenset({'boto3', 'botocore', 'google', 'litellm', 'torch', 'transformers'})
 """Those that the library imports itself, for vendors and engines that are nothing without them."""
 
-NEEDS = re.compile("needs the package '([a-z0-9_]+)'")
+NEEDS = re.compile(r"needs the package '([a-z0-9_]+)[.']")
 
 TESTS = str(Path(__file__).parent)
 

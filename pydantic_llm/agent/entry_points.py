@@ -13,10 +13,9 @@ from typing import Any, Generic, Unpack, overload
 
 from typing_extensions import TypeIs, TypeVar
 
-from .._caller import shorten_traceback
+from .._caller import ShortTracebacks
 from .._threads import run_blocking
 from .._type_checks import check_callable
-from ..exceptions import LLMError
 from .agent_run import AgentRun, execute_run, open_run
 from .background_run import BackgroundRun
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
@@ -90,17 +89,14 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         Raises `UserError` if the request is invalid, `UnexpectedModelBehavior` if the model fails too often or its
         response cannot be used, `UsageLimitExceeded`, the errors of the model's `request`, and the errors of tools.
         """
-        check_callable(event_stream_handler, parameter='event_stream_handler')
-        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
-        if event_stream_handler is None:
-            try:
+        with ShortTracebacks():
+            check_callable(event_stream_handler, parameter='event_stream_handler')
+            run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+            if event_stream_handler is None:
                 return await execute_run(run)
-            except LLMError as error:
-                shorten_traceback(error)
-                raise
-        async with BackgroundRun(run, partial(execute_run, run)) as background:
-            await event_stream_handler(run.context, background.events())
-            return await background.finish()
+            async with BackgroundRun(run, partial(execute_run, run)) as background:
+                await event_stream_handler(run.context, background.events())
+                return await background.finish()
 
     @overload
     def run_sync(
@@ -158,11 +154,12 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
 
         Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
         """
-        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
-        async with BackgroundRun(run, partial(execute_run, run)) as background:
-            result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
-            await result.wait_for_output_start()
-            yield result
+        with ShortTracebacks():
+            run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+            async with BackgroundRun(run, partial(execute_run, run)) as background:
+                result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
+                await result.wait_for_output_start()
+                yield result
 
     @overload
     def run_stream_sync(
@@ -215,8 +212,9 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         A `FinalResultEvent` means that the following content can be the output. If it is text, the model may still call
         tools afterwards; then there is another `FinalResultEvent`. Raises the errors of `run`, while reading.
         """
-        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
-        return AgentRunEvents(BackgroundRun(run, partial(execute_run, run)))
+        with ShortTracebacks():
+            run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+            return AgentRunEvents(BackgroundRun(run, partial(execute_run, run)))
 
     @overload
     def iter(
@@ -247,9 +245,10 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         Leaving the block ends the run. Raises the errors of `run`, and `RunCancelled` on leaving if `AgentRun.cancel`
         was called.
         """
-        run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
-        async with open_run(run) as agent_run:
-            yield agent_run
+        with ShortTracebacks():
+            run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
+            async with open_run(run) as agent_run:
+                yield agent_run
 
     @staticmethod
     def is_user_prompt_node(node: AgentNode[D, R]) -> TypeIs[UserPromptNode[D, R]]:

@@ -14,7 +14,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic_core import to_json
@@ -24,7 +23,7 @@ from ..models.names import NAMES
 from ..prices import Prices, find_context_window, find_model_prices
 from ..providers import Provider
 from ..providers.provider import connect
-from ..providers.registry import ALIASES, SERVICES
+from ..providers.registry import ALIASES, SERVICES, suggest_prefixes
 from ..transport.response import ClientConnection
 from .choice import MODEL_VARIABLE, build_model, choose_name
 from .errors import UsageError
@@ -136,7 +135,7 @@ def _describe_no_match(text: str, prefix: str) -> str:
         return (
             f'No known name contains {text!r}; if the vendor has it, it can be used. --live lists what the vendor has'
         )
-    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*NAMES, *SERVICES, *ALIASES], 2))
+    near = suggest_prefixes(prefix, [*NAMES, *SERVICES, *ALIASES])
     hint = f'did you mean {near}?' if near else '`pydantic-llm models` lists the prefixes'
     return f'No known name contains {text!r}; {hint}'
 

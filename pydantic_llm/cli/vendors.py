@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any, get_args
 
@@ -11,7 +10,7 @@ from ..exceptions import UserError
 from ..models.known_names import KnownModelName
 from ..models.names import NAMES, find_prefix
 from ..providers import Provider, infer_provider_class
-from ..providers.registry import ALIASES, SERVICES
+from ..providers.registry import ALIASES, SERVICES, suggest_prefixes
 
 __all__ = ('find_default_name', 'find_key_variables', 'key_variables', 'list_known_names', 'make_provider')
 
@@ -57,9 +56,7 @@ def find_key_variables(name: str) -> tuple[str, ...]:
         return keys[prefix]
     if any(name in variables for variables in keys.values()):
         return (name,)
-    near = ' or '.join(
-        map(repr, get_close_matches(name, [*keys, *ALIASES, *{v for vs in keys.values() for v in vs}], 2))
-    )
+    near = suggest_prefixes(name, [*keys, *ALIASES, *{variable for names in keys.values() for variable in names}])
     hint = f'did you mean {near}?' if near else '`pydantic-llm models` lists the prefixes of vendors'
     raise UserError(f'{name!r} is not the prefix of a vendor with a key, nor the variable of one: {hint}')
 

@@ -207,12 +207,12 @@ def _entry_points() -> Iterable[EntryPoint]:
 
 
 def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
-    from ..providers.registry import ALIASES, RETIRED
+    from ..providers.registry import ALIASES, RETIRED, suggest_prefixes
 
     if prefix in RETIRED:
         return f'There is no model prefix {prefix!r}: {RETIRED[prefix]}'
     prefixes = _all_prefixes()
-    near = ' or '.join(repr(match) for match in get_close_matches(prefix, [*prefixes, 'test'], 2))
+    near = suggest_prefixes(prefix, sorted({*prefixes, 'test'}))
     if not near and (known := _map_known_names().get(model_name)):
         near = repr(known)
     known = ', '.join(sorted(prefixes - ALIASES.keys()))
@@ -236,6 +236,8 @@ def _describe_missing_prefix(text: str, prefix: str) -> str:
 
 def _guess_model_string(text: str) -> str | None:
     """Return the most likely model string for a text without a prefix, or `None` if the text is like no known name."""
+    from ..providers.registry import PREFIX_SIMILARITY
+
     known = _map_known_names()
     prefix, _, rest = text.partition('/')
     if rest and (known.get(rest) == f'{prefix}:{rest}' or (prefix in _all_prefixes() and text not in known)):
@@ -246,7 +248,7 @@ def _guess_model_string(text: str) -> str | None:
         return known[alike[0]]
     if guess := next((guess for start, guess in GUESSES if text.lower().startswith(start)), None):
         return f'{guess}:{text}'
-    return next(iter(get_close_matches(text, ['test', *NAMES], 1)), None)
+    return next(iter(get_close_matches(text, ['test', *NAMES], 1, PREFIX_SIMILARITY)), None)
 
 
 def nearest_name(provider: str, model_name: str) -> str | None:

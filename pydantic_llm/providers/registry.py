@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -298,5 +299,18 @@ def provider_class(name: str) -> type[Provider[Any]]:
     if name in RETIRED:
         raise UserError(f'There is no provider {name!r}: {RETIRED[name]}')
     names = sorted({*PROVIDERS, *SERVICES, *ALIASES})
-    near = ' or '.join(repr(match) for match in get_close_matches(name, names, 2))
+    near = suggest_prefixes(name, names)
     raise UserError(f'There is no provider {name!r}{f"; did you mean {near}?" if near else ""}')
+
+
+PREFIX_SIMILARITY = 0.65
+"""The least similarity of a misspelt prefix, from 0 to 1. That of `'nope'` and `'openai'`, which differ, is 0.6."""
+
+
+def suggest_prefixes(name: str, names: Iterable[str]) -> str:
+    """Return the one or two names that `name` may be a misspelling or a word of, as `"'a' or 'b'"`, or `''`."""
+    names = [*names]
+    near = [known for known in names if name in known.split('-')] or get_close_matches(
+        name, names, 2, PREFIX_SIMILARITY
+    )
+    return ' or '.join(map(repr, near[:2]))

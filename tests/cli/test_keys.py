@@ -38,6 +38,14 @@ def test_a_stored_key_is_used(cli: Cli, home: Path, url: str) -> None:
     assert cli('keys', 'path').out == f'{path}\n'
 
 
+def test_the_error_for_a_missing_key_says_how_to_store_one(cli: Cli) -> None:
+    ran = cli('ask', '-m', 'groq:qwen-3.8-27b', 'Hi')
+    assert ran.err.endswith(
+        "The key of 'groq' is missing: "
+        'set the environment variable GROQ_API_KEY, or store it with `pydantic-llm keys set`\n'
+    )
+
+
 def test_the_environment_wins(cli: Cli, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cli('keys', 'set', 'OPENAI_API_KEY', stdin='stored-key')
     monkeypatch.setenv('OPENAI_API_KEY', 'another-key')

@@ -60,6 +60,7 @@ def test_a_text_unlike_any_name_gets_no_suggestion(text: str) -> None:
         ('antropic:claude-opus-5', "There is no model prefix 'antropic'; did you mean 'anthropic'?"),
         ('claude:claude-opus-5', "There is no model prefix 'claude'; did you mean 'anthropic:claude-opus-5'?"),
         ('gemini:gemini-2.5-pro', "There is no model prefix 'gemini'; did you mean 'google-gla:gemini-2.5-pro'?"),
+        ('vertex:gemini-2.5-pro', "There is no model prefix 'vertex'; did you mean 'google-vertex'?"),
         ('openai:', "'openai:' names no model: write 'openai:<model name>'"),
         ('openai', "'openai' names no model: write 'openai:<model name>'"),
     ],
@@ -70,9 +71,10 @@ def test_a_wrong_prefix_gets_a_suggestion(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def test_a_prefix_unlike_any_other_gets_a_list_of_all() -> None:
-    with pytest.raises(UserError, match="There is no model prefix 'xyzzy'; known are ") as caught:
-        infer_model('xyzzy:x')
+@pytest.mark.parametrize('prefix', ['xyzzy', 'nope'])
+def test_a_prefix_unlike_any_other_gets_a_list_of_all(prefix: str) -> None:
+    with pytest.raises(UserError, match=f'There is no model prefix {prefix!r}; known are ') as caught:
+        infer_model(f'{prefix}:x')
     assert all(prefix in str(caught.value) for prefix in (*NAMES, *SERVICES))
 
 

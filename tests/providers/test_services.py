@@ -213,7 +213,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('olama:qwen3', "There is no model prefix 'olama'; did you mean 'ollama' or 'llamacpp'?"),
+        ('olama:qwen3', "There is no model prefix 'olama'; did you mean 'ollama'?"),
         ('kimi-k2.6', ("'kimi-k2.6' is no model string: one has the form 'prefix:model name', "
          "as in 'openai:gpt-5.4-mini'; "
          "did you mean 'moonshotai:kimi-k2.6'?")),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx2
 import pytest
 
 from pydantic_llm import Agent
-from pydantic_llm.direct import model_request_sync
+from pydantic_llm.direct import model_request_stream, model_request_sync
 from pydantic_llm.exceptions import ModelConnectionError, UserError
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.openai import OpenAIChatModel
@@ -47,8 +47,7 @@ def test_a_refused_connection_names_the_address_and_the_server(
     with pytest.raises(ModelConnectionError) as caught:
         model_request_sync(OpenAIChatModel('qwen3', provider=provider), 'Hi', model_settings=NO_RETRIES)
     message = str(caught.value)
-    assert message.startswith('No answer from qwen3: ')
-    assert message.endswith(f' ({address}); is Ollama running there?')
+    assert message == f'No answer from qwen3: connection refused ({address}); is Ollama running there?'
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
@@ -93,6 +92,42 @@ def test_the_traceback_of_an_error_is_short(closed_port: int, start: Callable[[i
     lines = ''.join(traceback.format_exception(caught.value)).splitlines()
     assert len(lines) < 25
     assert any(start.__name__ in line for line in lines)
+
+
+async def iterate(agent: Agent[Any, Any]) -> None:
+    async with agent.iter('Hi'):
+        pass
+
+
+async def stream(agent: Agent[Any, Any]) -> None:
+    async with agent.run_stream('Hi'):
+        pass
+
+
+async def stream_events(agent: Agent[Any, Any]) -> None:
+    async with agent.run_stream_events('Hi'):
+        pass
+
+
+async def stream_one_response(agent: Agent[Any, Any]) -> None:
+    async with model_request_stream('openai:gpt-5.4-mini', 'Hi'):
+        pass
+
+
+async def run(agent: Agent[Any, Any]) -> None:
+    await agent.run('Hi')
+
+
+@pytest.mark.parametrize('start', [run, stream, stream_events, iterate, stream_one_response])
+def test_the_traceback_of_a_missing_key_is_short(
+    start: Callable[[Agent[Any, Any]], Coroutine[Any, Any, None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('OPENAI_API_KEY', raising=False)
+    with pytest.raises(UserError, match='set the environment variable OPENAI_API_KEY') as caught:
+        asyncio.run(start(Agent('openai:gpt-5.4-mini')))
+    lines = ''.join(traceback.format_exception(caught.value)).splitlines()
+    assert len(lines) < 25
+    assert any(f'in {start.__name__}' in line for line in lines)
 
 
 def test_a_traceback_has_the_lines_of_the_application_in_between() -> None:
