@@ -213,7 +213,7 @@ def _iterate_details(error: BaseException) -> Iterator[BaseException]:
         if id(link) not in seen:
             yield link
             seen.add(id(link))
-            members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+            members = cast('tuple[BaseException, ...]', getattr(link, 'exceptions', ()))
             pending += [below for below in (link.__cause__ or link.__context__, *members) if below is not None]
 
 
