@@ -79,7 +79,7 @@ def _serve_config(arguments: Namespace, key: str | None) -> None:
 
 
 def _choose_playground(arguments: Namespace) -> bool | list[Any]:
-    """Return the tools of the playground; `False` if there is none."""
+    """Return the tools of the playground; `False` without `--ui`."""
     if arguments.tool and not arguments.ui:
         raise UsageError('--tool needs --ui')
     if not arguments.ui:

@@ -50,7 +50,7 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
     with capture_exchanges() as exchanges:
         last: Json = {'kind': 'error', 'message': 'The response has no end.'}
         try:
-            async for last in _run(question, model, tools):
+            async for last in _run_agent(question, model, tools):
                 if last['kind'] != 'end':
                     yield last
         except Exception as error:
@@ -61,7 +61,7 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
         yield {**last, 'seconds': perf_counter() - started}
 
 
-async def _run(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
+async def _run_agent(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
     agent: Agent[None, Any] = Agent(model, tools=tools, instructions=question.instructions or None)
     content, history = question.list_content(), question.read_history()
     settings = cast('ModelSettings', question.settings)

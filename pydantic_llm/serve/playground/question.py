@@ -61,7 +61,7 @@ class Question(BaseModel):
         try:
             return ModelMessagesTypeAdapter.validate_python(self.history)
         except ValidationError as error:
-            raise UserError(f'history: {_describe(error)}') from None
+            raise UserError(f'history: {_describe_error(error)}') from None
 
 
 def read_question(fields: Json) -> Question:
@@ -69,9 +69,9 @@ def read_question(fields: Json) -> Question:
     try:
         return Question.model_validate(fields)
     except ValidationError as error:
-        raise UserError(_describe(error)) from None
+        raise UserError(_describe_error(error)) from None
 
 
-def _describe(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     return f'{".".join(map(str, first["loc"]))}: {first["msg"]}'

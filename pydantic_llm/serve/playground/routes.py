@@ -54,7 +54,7 @@ class Playground:
         self._gateway = gateway
         self._tools: dict[str, Tool[Any]] = {}
         for each in _check_tools(tools):
-            tool: Tool[Any] = cast('Tool[Any]', each) if isinstance(each, Tool) else Tool(each)
+            tool = _make_tool(each)
             if tool.name in self._tools:
                 raise UserError(f'playground has two tools with the name {tool.name!r}')
             self._tools[tool.name] = tool
@@ -120,6 +120,11 @@ class _Asking:
         await send({'type': 'http.response.body', 'body': b''})
 
 
+def _make_tool(tool: Any) -> Tool[Any]:
+    made: Any = tool if isinstance(tool, Tool) else Tool(tool)
+    return cast('Tool[Any]', made)
+
+
 def _check_tools(tools: object) -> Sequence[Any]:
     expected = 'True, False, or the functions and tools that models may call there'
     if not isinstance(tools, Sequence) or isinstance(tools, str):
@@ -128,7 +133,7 @@ def _check_tools(tools: object) -> Sequence[Any]:
         (each for each in cast('Sequence[object]', tools) if not (isinstance(each, Tool) or callable(each))), None
     ):
         raise_wrong_type('playground', expected, wrong)
-    return cast('Sequence[Any]', tools)
+    return cast('list[Any]', tools)
 
 
 async def _redirect(request: Request) -> Response:

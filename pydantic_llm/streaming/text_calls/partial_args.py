@@ -108,7 +108,7 @@ class PartialCallReader:
         self._openings = openings
         self._tools = tools
         self._start: str | None = ''
-        """The text so far, until an opening is found; `None` if there is none, or it was found."""
+        """The text so far, until an opening is found; `None` without one, or after it was found."""
         self._name = name
         self._args: ArgsReader | None = None
 
