@@ -46,7 +46,7 @@ def list_blocks(value: object) -> list[Block]:
         case FilePart():
             return [('file', value.content)]
         case ModelResponse():
-            return [*_list_parts(value.parts), ('note', _describe(value))]
+            return [*_list_parts(value.parts), ('note', _describe_message(value))]
         case ModelRequest():
             return _list_parts(value.parts)
         case _:
@@ -94,13 +94,13 @@ def _list_prompt(part: UserPromptPart) -> Iterator[Block]:
 
 def list_output_blocks(output: object, response: ModelResponse) -> list[Block]:
     """Return the pieces of the output of a run, with what is known of its last response."""
-    note: Block = ('note', _describe(response))
+    note: Block = ('note', _describe_message(response))
     if isinstance(output, BinaryContent):
         return [('file', output), note]
     return [('text', output) if isinstance(output, str) else ('object', _format_object(output)), note]
 
 
-def _describe(response: ModelResponse) -> str:
+def _describe_message(response: ModelResponse) -> str:
     """Return the model, the tokens and the warnings of a response."""
     usage = response.usage
     facts = [response.model_name or 'a model', f'{usage.input_tokens} + {usage.output_tokens} tokens']

@@ -39,7 +39,7 @@ class SurrogateJoiner:
         """Add an event, and return the events that are complete now."""
         for path, place in list(_find_strings(event)):
             if path in self._halves:
-                _join(self._halves.pop(path), place)
+                _join_pair(self._halves.pop(path), place)
             if _is_between(_read(place)[-1:], *HIGH):
                 self._halves[path] = place
         self.held.append(event)
@@ -68,7 +68,7 @@ def _find_strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, Place]]:
             yield from _find_strings(item, (*path, key))
 
 
-def _join(first: Place, second: Place) -> None:
+def _join_pair(first: Place, second: Place) -> None:
     """Move the second half of a character to the first one, if the second text begins with it."""
     text = _read(second)
     if _is_between(text[0], '\udc00', '\udfff'):

@@ -121,8 +121,9 @@ class _Asking:
 
 
 def _make_tool(tool: Any) -> Tool[Any]:
-    made: Any = tool if isinstance(tool, Tool) else Tool(tool)
-    return cast('Tool[Any]', made)
+    if isinstance(tool, Tool):
+        return tool  # pyright: ignore[reportUnknownVariableType] -- of the caller
+    return Tool(tool)
 
 
 def _check_tools(tools: object) -> Sequence[Any]:

@@ -90,7 +90,7 @@ class MarkedReader:
             if self._is_inside:
                 yield from self._partial.feed(text)
             return
-        self._join()
+        self._join_marks()
         yield from self._read_held()
         self._pieces = [rest := self._held[self._at :]]
         if self._is_inside:
@@ -107,7 +107,7 @@ class MarkedReader:
         self._tail = window[1 - len(self._next_mark) :]
         return self._next_mark not in window
 
-    def _join(self) -> None:
+    def _join_marks(self) -> None:
         self._held, self._at = ''.join(self._pieces), 0
 
     def _read_held(self) -> Iterator[Item]:
@@ -122,7 +122,7 @@ class MarkedReader:
             yield from self._emit_calls(body, end=self._marks.end or '')
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
-        self._join()
+        self._join_marks()
         if self._is_inside:
             yield from self._read_held()
         held, is_inside = self._held[self._at :], self._is_inside
