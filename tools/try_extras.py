@@ -34,7 +34,8 @@ USES = {
     'huggingface': "from pydantic_llm.providers.huggingface import HuggingFaceProvider as P; P(api_key='k').client",
     'litellm': 'from pydantic_llm.providers.litellm import LiteLLMProvider as P; P()',
     'fast': 'from pydantic_llm.transport.aiohttp_client import AiohttpClient',
-    'serve': 'from pydantic_llm.serve import create_app; from pydantic_llm.models.test import TestModel as M; create_app(M())',
+    'serve': 'from pydantic_llm.serve import create_app; from pydantic_llm.models import test; '
+    'create_app(test.TestModel())',
     'cli': "from pydantic_llm.cli import main; main(['ask', '-m', 'test', 'hi'])",
     'prices': "from pydantic_llm.prices import find_model_prices; assert find_model_prices('openai', 'gpt-4o')",
     'redis': "from pydantic_llm.models.cached import RedisCache; RedisCache('redis://localhost')",
