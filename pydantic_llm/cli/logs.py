@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from datetime import datetime
 from typing import Any
@@ -107,4 +108,9 @@ def _switch(*, is_on: bool) -> None:
 def _print_status() -> None:
     path = log_path()
     size = f'{path.stat().st_size // 1024} KiB' if path.exists() else 'no file yet'
-    print(f'The log is {"on" if is_log_on() else "off"} ({LOG_VARIABLE}=0 switches it off): {path}, {size}')
+    is_on = is_log_on()
+    state, other = ('on', 'off') if is_on else ('off', 'on')
+    switch = f'`pydantic-llm logs {other}`, or {LOG_VARIABLE}={"0" if is_on else "1"}, switches it {other}'
+    if LOG_VARIABLE in os.environ:
+        switch = f'by {LOG_VARIABLE}={os.environ[LOG_VARIABLE]}'
+    print(f'The log is {state} ({switch}): {path}, {size}')

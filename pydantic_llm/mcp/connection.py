@@ -131,5 +131,7 @@ def _describe(error: BaseException) -> str:
     match error:
         case BaseExceptionGroup(exceptions=[first, *_]):
             return _describe(first)
+        case FileNotFoundError(filename=str(name)):
+            return f'the command {name!r} was not found'
         case _:
             return str(error) or type(error).__name__

@@ -74,7 +74,9 @@ def test_the_log_can_be_switched_off(cli: Cli, home: Path, monkeypatch: pytest.M
     elif way == 'variable':
         monkeypatch.setenv('PYDANTIC_LLM_LOG', '0')
     else:
-        assert cli('logs', 'off').out.startswith('The log is off')
+        assert cli('logs', 'off').out.startswith(
+            'The log is off (`pydantic-llm logs on`, or PYDANTIC_LLM_LOG=1, switches it on)'
+        )
     assert cli(*arguments).code == 0
     assert not (home / 'logs.db').exists()
     if way == 'switch':
