@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from pydantic_llm.exceptions import UserError
-from pydantic_llm.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_llm.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    UserPromptPart,
+)
 from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.models.test import TestModel
@@ -197,3 +205,61 @@ def test_files_outside_the_playground_are_not_sent() -> None:
 def test_wrong_tools_are_refused(playground: Any) -> None:
     with pytest.raises(UserError, match='playground'):
         create_app(TestModel(), playground=playground)
+
+
+def test_half_a_character_is_replaced_and_the_response_goes_on() -> None:
+    def half(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart('a\ud800b')])
+
+    first, *_, end = ask(make_client(FunctionModel(half)))
+    assert first['text'] == 'a\ufffdb'
+    assert end['kind'] == 'end'
+
+
+def draw() -> BinaryContent:
+    """Draws."""
+    return BinaryContent(b'\x89PNG', media_type='image/png')
+
+
+def draw_and_tell() -> list[Any]:
+    """Draws, and returns a text."""
+    return ['See the image.', draw()]
+
+
+def test_the_files_of_tools_are_shown_as_files() -> None:
+    lines = ask(make_client(TestModel(), playground=[draw, draw_and_tell]), tools=['draw', 'draw_and_tell'])
+    file = {'media_type': 'image/png', 'data': 'iVBORw=='}
+    results = [(line['text'], line['files']) for line in lines if line['kind'] == 'result']
+    assert results == [('', [file]), ('See the image.', [file])]
+
+
+async def test_a_client_that_reads_nothing_and_goes_frees_the_stream() -> None:
+    has_ended = asyncio.Event()
+
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield 'word '
+        finally:
+            has_ended.set()
+
+    app = create_app(FunctionModel(stream_function=stream), playground=True)
+    body = json.dumps({'model': 'm', 'prompt': 'Hi'}).encode()
+    gone = asyncio.Event()
+    incoming = iter([{'type': 'http.request', 'body': body, 'more_body': False}])
+
+    async def receive() -> Any:
+        if (message := next(incoming, None)) is None:
+            await gone.wait()
+            return {'type': 'http.disconnect'}
+        return message
+
+    async def send(message: Any) -> None:
+        if message['type'] == 'http.response.body':
+            gone.set()
+            await asyncio.Event().wait()
+
+    headers = [(b'host', b'127.0.0.1'), (b'content-type', b'application/json')]
+    scope = {'type': 'http', 'method': 'POST', 'path': '/playground/ask', 'headers': headers, 'query_string': b''}
+    await asyncio.wait_for(app({**scope, 'http_version': '1.1', 'scheme': 'http'}, receive, send), 10)
+    assert has_ended.is_set()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import asdict
+from contextlib import aclosing
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from ...messages import (
     NativeToolReturnPart,
     PartDeltaEvent,
     PartStartEvent,
+    RetryPromptPart,
     TextPart,
     TextPartDelta,
     ThinkingPart,
@@ -50,9 +52,10 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
     with capture_exchanges() as exchanges:
         last: Json = {'kind': 'error', 'message': 'The response has no end.'}
         try:
-            async for last in _run_agent(question, model, tools):
-                if last['kind'] != 'end':
-                    yield last
+            async with aclosing(_run_agent(question, model, tools)) as lines:
+                async for last in lines:
+                    if last['kind'] != 'end':
+                        yield last
         except Exception as error:
             if not isinstance(error, LLMError):
                 logger.exception('A tool of the playground, or its model, failed')
@@ -98,7 +101,7 @@ def _encode_part(part: object) -> Json:
                 'text': part.args_as_json_str() if part.args else '',
             }
         case FilePart(content=BinaryContent() as file):
-            return {'part': 'file', 'media_type': file.media_type, 'data': b64encode(file.data).decode()}
+            return {'part': 'file', **_encode_file(file)}
         case NativeToolCallPart():
             return {'part': 'native', 'name': part.tool_name, 'text': part.args_as_json_str()}
         case NativeToolReturnPart():
@@ -115,8 +118,23 @@ def _shorten(content: object) -> str:
 def _encode_result(event: FunctionToolResultEvent) -> Json:
     result = event.result
     failed = not (isinstance(result, ToolReturnPart) and result.outcome == 'success')
-    text = result.model_response_str() if isinstance(result, ToolReturnPart) else result.model_response()
-    return {'kind': 'result', 'id': result.tool_call_id, 'name': result.tool_name, 'text': text, 'failed': failed}
+    found = result.files() if isinstance(result, ToolReturnPart) else []
+    files = [_encode_file(file) for file in found if isinstance(file, BinaryContent)]
+    line = {'kind': 'result', 'id': result.tool_call_id, 'name': result.tool_name, 'failed': failed}
+    return {**line, 'text': _describe_result(result), **({'files': files} if files else {})}
+
+
+def _describe_result(result: ToolReturnPart | RetryPromptPart) -> str:
+    """Return a result as text, without its files."""
+    if not isinstance(result, ToolReturnPart):
+        return result.model_response()
+    if not result.files():
+        return result.model_response_str()
+    return '\n'.join(replace(result, content=item).model_response_str() for item in result.without_files())
+
+
+def _encode_file(file: BinaryContent) -> Json:
+    return {'media_type': file.media_type, 'data': b64encode(file.data).decode()}
 
 
 def _encode_end(result: AgentRunResult[Any]) -> Json:

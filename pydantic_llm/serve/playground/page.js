@@ -1,10 +1,11 @@
 // The playground: one conversation per pane. The server keeps nothing; its messages come back with each question.
 
-import { renderMarkdown } from './markdown.js';
+import { GrowingMarkdown } from './markdown.js';
 
 const $ = (id) => document.getElementById(id);
 const SAVED = 'pydantic_llm.playground';
 const RETRY_MILLISECONDS = 2000;
+const RENDER_MILLISECONDS = 50;
 const panes = [];
 let files = [];
 let models = [];
@@ -23,6 +24,9 @@ function fold(title, text, className = '') {
   return { details, body };
 }
 
+// Addresses relative to this file: the server may have a path behind a proxy.
+const address = (name) => new URL(name, import.meta.url);
+
 const headers = () => {
   const key = $('key').value.trim();
   return { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) };
@@ -35,9 +39,12 @@ class Answer {
     this.log = log;
     this.node = make('div', 'answer busy');
     log.append(this.node);
+    this.log.setAttribute('aria-busy', 'true');  // screen readers wait for the end
     this.parts = new Map();
     this.texts = [];
     this.calls = new Map();
+    this.changed = new Set();
+    this.delay = RENDER_MILLISECONDS;
   }
 
   get text() { return this.texts.map((part) => part.text).join('\n\n'); }
@@ -48,15 +55,15 @@ class Answer {
     if (is_at_end) this.log.scrollTop = this.log.scrollHeight;
   }
 
-  add(event) {
+  add(event, retry) {
+    if (event.kind === 'delta') return this.extend(event);
     this.follow(() => {
       switch (event.kind) {
         case 'part': this.addPart(event); break;
-        case 'delta': this.extend(event); break;
         case 'result': this.addResult(event); break;
         case 'wire': this.wire = event.exchanges; break;
         case 'end': this.end(event); break;
-        case 'error': this.fail(`${event.type ?? 'Error'}: ${event.message}`); break;
+        case 'error': this.fail(`${event.type ?? 'Error'}: ${event.message}`, retry); break;
       }
     });
   }
@@ -66,6 +73,7 @@ class Answer {
     if (event.part === 'text') {
       this.texts.push(part);
       this.node.append(part.node = make('div', 'text'));
+      part.markdown = new GrowingMarkdown(part.node);
     } else if (event.part === 'thinking') {
       const { details, body } = fold('Thinking', '', 'thinking');
       details.open = true;
@@ -88,11 +96,22 @@ class Answer {
     const part = this.parts.get(event.index);
     if (!part) return;
     part.text += event.text;
-    this.show(part);
+    this.changed.add(part);
+    this.timer ??= setTimeout(() => this.render(), this.delay);
+  }
+
+  // Show the texts that have grown. Long ones are shown less often, so that the page stays usable.
+  render() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const started = performance.now();
+    this.follow(() => this.changed.forEach((part) => this.show(part)));
+    this.changed.clear();
+    this.delay = Math.max(RENDER_MILLISECONDS, 4 * (performance.now() - started));
   }
 
   show(part) {
-    if (part.kind === 'text') part.node.replaceChildren(...renderMarkdown(part.text));
+    if (part.markdown) part.markdown.show(part.text);
     else if (part.node) part.node.textContent = part.text;
   }
 
@@ -105,6 +124,7 @@ class Answer {
     const { details } = fold(`${event.failed ? 'Failed: ' : 'Result of '}${event.name}`, event.text, event.failed ? 'call failed' : 'call');
     if (call) call.details.after(details);
     else this.node.append(details);
+    for (const file of event.files ?? []) this.node.append(showFile(file));
   }
 
   end(event) {
@@ -137,6 +157,8 @@ class Answer {
   }
 
   finish() {
+    this.render();
+    this.log.removeAttribute('aria-busy');
     this.node.classList.remove('busy');
     this.closeThinking();
   }
@@ -157,12 +179,12 @@ function indent(text) {
   try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }
 
-function showFile({ media_type, data }) {
+function showFile({ media_type, data }, label = 'Image of the model') {
   const url = `data:${media_type};base64,${data}`;
   const name = media_type.startsWith('image/') ? 'img' : media_type.startsWith('audio/') ? 'audio' : media_type.startsWith('video/') ? 'video' : 'a';
   const node = make(name);
   if (name === 'a') Object.assign(node, { href: url, download: 'file', textContent: `File (${media_type})` });
-  else Object.assign(node, name === 'img' ? { src: url, alt: 'Image of the model' } : { src: url, controls: true });
+  else Object.assign(node, name === 'img' ? { src: url, alt: label } : { src: url, controls: true });
   return node;
 }
 
@@ -173,29 +195,58 @@ class Pane {
     this.node = $('pane').content.firstElementChild.cloneNode(true);
     this.select = this.node.querySelector('select');
     this.log = this.node.querySelector('.log');
-    this.select.onchange = save;
+    this.select.onchange = () => { this.model = this.select.value; save(); };
+    this.model = '';
     this.history = [];
-    this.shown = [];
     this.listModels();
     $('panes').append(this.node);
   }
 
-  listModels(chosen = this.select.value) {
+  // The models are unknown until the key is there; the chosen one is kept until then.
+  listModels(chosen = this.model) {
     this.select.replaceChildren(...models.map((name) => new Option(name, name)));
     if (models.includes(chosen)) this.select.value = chosen;
+    this.model = this.select.value || chosen;
+  }
+
+  stop() {
+    this.controller?.abort();
   }
 
   clear() {
+    this.stop();
     this.history = [];
-    this.shown = [];
     this.log.replaceChildren();
+  }
+
+  // Show messages of the server, as their events showed them.
+  showMessages(messages) {
+    let answer = null;
+    for (const { kind, parts } of messages) {
+      if (kind === 'response') answer ??= new Answer(this.log);
+      parts.forEach((part, index) => {
+        if (kind === 'response') answer.add({ kind: 'part', index, ...readPart(part) });
+        else if (part.part_kind === 'user-prompt') {
+          const items = [part.content].flat();
+          const attached = items.filter((item) => item.kind === 'binary');
+          if (parts.some((other) => other.part_kind === 'tool-return')) attached.forEach((file) => answer?.node.append(showFile(file)));
+          else {
+            answer?.finish();
+            answer = null;
+            this.showUser(items.filter((item) => typeof item === 'string').join('\n'), attached);
+          }
+        } else if (part.tool_name) answer?.add({ kind: 'result', ...readResult(part) });
+      });
+    }
+    answer?.finish();
+    this.history = messages;
   }
 
   showUser(text, attached) {
     const node = make('div', 'user', text);
     for (const file of attached) {
-      if (file.media_type.startsWith('image/')) node.append(showFile(file));
-      else node.append(make('div', 'facts', file.name));
+      if (file.media_type.startsWith('image/')) node.append(showFile(file, file.name ?? file.identifier));
+      else node.append(make('div', 'facts', file.name ?? file.identifier));
     }
     this.log.append(node);
     this.log.scrollTop = this.log.scrollHeight;
@@ -207,53 +258,88 @@ class Pane {
   }
 
   async send(prompt, attached) {
+    if (this.controller) return;
+    for (const button of this.log.querySelectorAll('.error button')) button.remove();  // of earlier questions
+    const before = this.history;
     const answer = new Answer(this.log);
+    const retry = () => { this.history = before; this.send(prompt, attached); };
     this.controller = new AbortController();
-    const body = JSON.stringify({ model: this.select.value, prompt, files: attached, history: this.history, ...readOptions() });
-    let has_ended = false;
+    this.keep = () => this.remember(answer, prompt, attached);
+    showBusy();
     try {
-      const response = await fetch('/playground/ask', { method: 'POST', headers: headers(), body, signal: this.controller.signal });
-      if (!response.ok) {
-        const { message } = await response.json().catch(() => ({ message: response.statusText }));
-        answer.fail(`${response.status}: ${message}`, () => this.send(prompt, attached));
-        return;
-      }
-      for await (const event of readLines(response.body)) {
-        answer.add(event);
-        has_ended ||= event.kind === 'end' || event.kind === 'error';
-      }
-      if (!has_ended) throw new Error('the response broke off');
+      await this.read(answer, prompt, attached, retry);
     } catch (error) {
       if (error.name === 'AbortError') answer.finish(), answer.node.append(make('div', 'facts', 'Stopped.'));
-      else answer.fail(`The connection to the server is lost (${error.message}).`, () => this.send(prompt, attached));
+      else answer.fail(`The connection to the server is lost (${error.message}).`, retry);
     } finally {
       this.controller = null;
-      this.remember(answer, prompt);
+      this.keep();
+      showBusy();
     }
   }
 
-  remember(answer, prompt) {
-    const stopped = answer.text && !answer.messages && [
-      { kind: 'request', parts: [{ part_kind: 'user-prompt', content: prompt }] },
+  async read(answer, prompt, attached, retry) {
+    const body = JSON.stringify({ model: this.model, prompt, files: attached, history: this.history, ...readOptions() });
+    const response = await fetch(address('ask'), { method: 'POST', headers: headers(), body, signal: this.controller.signal });
+    if (!response.ok) {
+      const { message } = await response.json().catch(() => ({ message: response.statusText }));
+      return answer.fail(`${response.status}: ${message}`, retry);
+    }
+    let has_ended = false;
+    for await (const event of readLines(response.body)) {
+      answer.add(event, retry);
+      has_ended ||= event.kind === 'end' || event.kind === 'error';
+    }
+    if (!has_ended) throw new Error('the response broke off');
+  }
+
+  // Keep the messages; those of a response without an end up to where it is. Not if the user has begun again.
+  remember(answer, prompt, attached) {
+    if (!answer.node.isConnected) return;
+    const binary = attached.map(({ name, media_type, data }) => ({ kind: 'binary', identifier: name, media_type, data }));
+    const content = binary.length ? [...(prompt ? [prompt] : []), ...binary] : prompt;
+    const stopped = answer.text && [
+      { kind: 'request', parts: [{ part_kind: 'user-prompt', content }] },
       { kind: 'response', parts: [{ part_kind: 'text', content: answer.text }], state: 'interrupted' },
     ];
     if (answer.messages) this.history = answer.messages;
     else if (stopped) this.history = [...this.history, ...stopped];
     else return;
-    this.shown.push({ prompt, text: answer.text });
     save();
   }
 }
 
+const asText = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+function readPart(part) {
+  const { part_kind, content, args, tool_name: name } = part;
+  switch (part_kind) {
+    case 'text': case 'thinking': return { part: part_kind, text: content };
+    case 'tool-call': return { part: 'call', id: part.tool_call_id, name, text: args && asText(args) };
+    case 'file': return { part: 'file', media_type: content.media_type, data: content.data };
+    default: return { part: 'native', name: name ?? part_kind, text: asText(args ?? content ?? '') };
+  }
+}
+
+function readResult({ tool_call_id: id, tool_name: name, content, outcome }) {
+  const files = [content].flat().filter((item) => item?.kind === 'binary');
+  const rest = files.length ? [content].flat().filter((item) => !files.includes(item)) : [content];
+  return { id, name, files, text: rest.map((item) => asText(item ?? '')).join('\n'), failed: outcome !== 'success' };
+}
+
 async function* readLines(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
+  let rest = [];  // the pieces of a line, which can have megabytes
   for (;;) {
     const { value, done } = await reader.read();
     if (done) break;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop();
-    for (const line of lines) if (line) yield JSON.parse(line);
+    const [first, ...lines] = value.split('\n');
+    rest.push(first);
+    for (const next of lines) {
+      const line = rest.join('');
+      rest = [next];
+      if (line) yield JSON.parse(line);
+    }
   }
 }
 
@@ -269,25 +355,20 @@ function readOptions() {
 }
 
 function save() {
-  const state = { panes: panes.map((pane) => ({ model: pane.select.value, history: pane.history, shown: pane.shown })) };
-  try { sessionStorage.setItem(SAVED, JSON.stringify(state)); } catch { sessionStorage.removeItem(SAVED); }
+  const state = { panes: panes.map(({ model, history }) => ({ model, history })) };
+  try { sessionStorage.setItem(SAVED, JSON.stringify(state)); } catch {
+    sessionStorage.removeItem(SAVED);
+    $('state').textContent = 'This conversation is too large to outlast a reload of the page.';
+  }
 }
 
 function restore() {
-  let state = null;
-  try { state = JSON.parse(sessionStorage.getItem(SAVED)); } catch { /* of another version */ }
-  for (const saved of state?.panes ?? [{}]) {
+  let saved = [];
+  try { saved = JSON.parse(sessionStorage.getItem(SAVED))?.panes ?? []; } catch { /* of another version */ }
+  for (const one of Array.isArray(saved) && saved.length ? saved.slice(0, 2) : [null]) {
     const pane = addPane();
-    pane.listModels(saved.model);
-    pane.history = saved.history ?? [];
-    pane.shown = saved.shown ?? [];
-    for (const { prompt, text } of pane.shown) {
-      pane.showUser(prompt, []);
-      const node = make('div', 'answer');
-      node.append(...renderMarkdown(text));
-      pane.log.append(node);
-    }
-    pane.log.scrollTop = pane.log.scrollHeight;
+    pane.listModels(one?.model ?? '');
+    try { pane.showMessages(one?.history ?? []); } catch { pane.clear(); }
   }
 }
 
@@ -299,32 +380,35 @@ function addPane() {
 }
 
 function togglePanes() {
-  if (panes.length > 1) panes.pop().node.remove();
-  else {
-    const pane = addPane();
-    const other = models.find((name) => name !== panes[0].select.value);
-    if (other) pane.select.value = other;
-  }
+  if (panes.length > 1) {
+    const pane = panes.pop();
+    pane.stop();
+    pane.node.remove();
+  } else addPane().listModels(models.find((name) => name !== panes[0].model));
   $('compare').setAttribute('aria-pressed', String(panes.length > 1));
   save();
 }
 
 async function loadModels() {
-  const response = await fetch('/playground/models', { headers: headers() }).catch(() => null);
-  if (!response?.ok) {
-    if (response?.status === 401) {
-      $('state').textContent = 'Enter the key of this server under Options.';
-      $('options').open = true;
-    } else {
-      $('state').textContent = 'The server does not respond. Trying again…';
-      setTimeout(loadModels, RETRY_MILLISECONDS);
-    }
+  const response = await fetch(address('models'), { headers: headers() }).catch(() => null);
+  if (response?.status === 401 && !$('key').value) {
+    $('state').textContent = 'Enter the key of this server under Options.';
+    $('options').open = true;
     return;
   }
-  const found = await response.json();
+  if (!response || response.status >= 500) {
+    $('state').textContent = 'The server does not respond. Trying again…';
+    setTimeout(loadModels, RETRY_MILLISECONDS);
+    return;
+  }
+  const found = await response.json().catch(() => ({ message: response.statusText }));
+  if (!response.ok) {
+    $('state').textContent = `${response.status}: ${found.message}`;
+    return;
+  }
   models = found.models;
   for (const pane of panes) pane.listModels();
-  $('state').textContent = '';
+  $('state').textContent = models.length ? '' : 'This server has no models to talk to.';
   $('tools').hidden = !found.tools.length;
   $('tools').replaceChildren(make('legend', '', 'Tools'), ...found.tools.map(({ name, description }) => {
     const label = make('label');
@@ -343,7 +427,11 @@ async function readFile(file) {
 }
 
 async function addFiles(list) {
-  files.push(...await Promise.all([...list].map(readFile)));
+  for (const file of [...list]) {
+    try { files.push(await readFile(file)); } catch (error) {
+      $('state').textContent = `${file.name} cannot be read (${error.message}).`;  // such as a folder
+    }
+  }
   showFiles();
 }
 
@@ -351,7 +439,7 @@ function showFiles() {
   $('files').replaceChildren(...files.map((file) => {
     const button = make('button', '', `${file.name} ✕`);
     button.type = 'button';
-    button.title = 'Remove';
+    button.setAttribute('aria-label', `Remove ${file.name}`);
     button.onclick = () => { files = files.filter((each) => each !== file); showFiles(); };
     return button;
   }));
@@ -365,18 +453,17 @@ async function submit() {
   showFiles();
   $('prompt').value = '';
   grow();
-  setBusy(true);
   await Promise.all(panes.map((pane) => pane.ask(prompt, attached)));
-  setBusy(false);
   $('prompt').focus();
 }
 
-function setBusy(is_busy) {
+function showBusy() {
+  const is_busy = panes.some((pane) => pane.controller);
   $('send').hidden = is_busy;
   $('stop').hidden = !is_busy;
 }
 
-const stop = () => panes.forEach((pane) => pane.controller?.abort());
+const stop = () => panes.forEach((pane) => pane.stop());
 
 function grow() {
   $('prompt').style.height = 'auto';
@@ -386,7 +473,7 @@ function grow() {
 $('composer').onsubmit = (event) => { event.preventDefault(); submit(); };
 $('stop').onclick = stop;
 $('compare').onclick = togglePanes;
-$('clear').onclick = () => { stop(); panes.forEach((pane) => pane.clear()); save(); $('prompt').focus(); };
+$('clear').onclick = () => { panes.forEach((pane) => pane.clear()); save(); $('prompt').focus(); };
 $('key').onchange = loadModels;
 $('add').onchange = (event) => { addFiles(event.target.files); event.target.value = ''; };
 $('prompt').oninput = grow;
@@ -397,6 +484,7 @@ document.addEventListener('keydown', (event) => { if (event.key === 'Escape') st
 document.addEventListener('paste', (event) => { if (event.clipboardData.files.length) { event.preventDefault(); addFiles(event.clipboardData.files); } });
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => { event.preventDefault(); addFiles(event.dataTransfer.files); });
+addEventListener('pagehide', () => panes.forEach((pane) => pane.controller && pane.keep()));  // a reload in mid-stream
 
 await loadModels();
 restore();

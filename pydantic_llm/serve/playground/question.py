@@ -61,7 +61,7 @@ class Question(BaseModel):
         try:
             return ModelMessagesTypeAdapter.validate_python(self.history)
         except ValidationError as error:
-            raise UserError(f'history: {_describe_error(error)}') from None
+            raise UserError(f'history: {_describe_error(error)}; begin a new conversation') from None
 
 
 def read_question(fields: Json) -> Question:

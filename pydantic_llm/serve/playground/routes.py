@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ..._instrument import instrument_if_on
 from ..._type_checks import raise_wrong_type
 from ...exceptions import LLMError, UserError
+from ...many.encoding import encode_json
 from ...tools.tool import Tool
 from ..exchange import json_response, run_while_connected
 from ..gateway import Gateway
@@ -115,8 +116,9 @@ class _Asking:
         headers = {'content-type': 'application/x-ndjson', **STREAM_HEADERS}
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({'type': 'http.response.start', 'status': 200, 'headers': encoded})
-        async for line in answer(question, model, tools):
-            await send({'type': 'http.response.body', 'body': to_json(line) + b'\n', 'more_body': True})
+        async with aclosing(answer(question, model, tools)) as lines:  # a client that has gone ends the request
+            async for line in lines:
+                await send({'type': 'http.response.body', 'body': encode_json(line) + b'\n', 'more_body': True})
         await send({'type': 'http.response.body', 'body': b''})
 
 
@@ -138,7 +140,7 @@ def _check_tools(tools: object) -> Sequence[Any]:
 
 
 async def _redirect(request: Request) -> Response:
-    return RedirectResponse('/playground')
+    return RedirectResponse('playground')  # relative: a proxy may have a path of its own before it
 
 
 async def _show_page(request: Request) -> Response:
