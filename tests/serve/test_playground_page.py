@@ -410,7 +410,9 @@ async def test_long_words_fit_a_phone_and_names_are_text(browser: Any) -> None:
         table = f'| {"head | " * 20}\n| {"- | " * 20}\n| {"cell | " * 20}'
         return ModelResponse([TextPart(f'{word}\n\n{table}\n\n```\n{word}\n```\n\n- {word}\n\n# {word}\n\n`{word}`')])
 
-    app = create_app({word: FunctionModel(write), 'b': FunctionModel(write)}, playground=[Tool(write_word, name='t' * 60)])
+    app = create_app(
+        {word: FunctionModel(write), 'b': FunctionModel(write)}, playground=[Tool(write_word, name='t' * 60)]
+    )
     with LocalServer(app) as url:
         page = await open_page(browser, url, width=360)
         await page.set_input_files('#add', {'name': f'{word[:200]}.png', 'mimeType': 'image/png', 'buffer': PNG})
