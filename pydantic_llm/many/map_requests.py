@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from typing_extensions import TypeVar
 
+from .._caller import ShortTracebacks
 from .._checks import check_flag, check_number
 from .._type_checks import check_type, raise_wrong_type
 from ..messages import ModelMessage, ModelRequest
@@ -131,6 +132,7 @@ async def _yield_results(
     checkpoint: Checkpoint | None,
 ) -> AsyncGenerator[MapResult[Any]]:
     async with AsyncExitStack() as stack:
+        stack.enter_context(ShortTracebacks())
         if checkpoint is not None:
             checkpoint.open()
             stack.callback(checkpoint.close)

@@ -14,6 +14,7 @@ import pytest
 from pydantic_llm import Agent
 from pydantic_llm.direct import model_request_stream, model_request_sync
 from pydantic_llm.exceptions import ModelConnectionError, UserError
+from pydantic_llm.many import map_requests
 from pydantic_llm.models.anthropic import AnthropicModel
 from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.models.test import TestModel
@@ -118,7 +119,12 @@ async def run(agent: Agent[Any, Any]) -> None:
     await agent.run('Hi')
 
 
-@pytest.mark.parametrize('start', [run, stream, stream_events, iterate, stream_one_response])
+async def map_rows(agent: Agent[Any, Any]) -> None:
+    async for _ in map_requests('openai:gpt-5.4-mini', ['Hi']):
+        pass
+
+
+@pytest.mark.parametrize('start', [run, stream, stream_events, iterate, stream_one_response, map_rows])
 def test_the_traceback_of_a_missing_key_is_short(
     start: Callable[[Agent[Any, Any]], Coroutine[Any, Any, None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
