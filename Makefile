@@ -132,6 +132,7 @@ typecheck: $(VENV)/.dev ## mypy and pyright, both strict; pyright also checks th
 	$(BIN)/mypy pydantic_llm $(wildcard tests/typing)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m tests.docs_types
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python tools/verify_types.py
 
 docs: $(VENV)/.dev ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --clean

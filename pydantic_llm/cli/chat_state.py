@@ -30,7 +30,7 @@ class Chat:
 
     def __init__(self, arguments: Namespace, session: Session, runner: asyncio.Runner) -> None:
         self.session = session
-        self.usage = RunUsage()
+        self.usage: RunUsage = RunUsage()
         self.is_over = False
         self.files: list[UserContent] = []
         """The files to send with the next prompt."""

@@ -64,7 +64,7 @@ class MapJob:
         self._source = InputFile(arguments.input, arguments.limit)
         self._summary = self._source.check(self._requests, id_column=arguments.id)
         columns = Columns(_choose_columns(arguments.columns, self._summary), list_output_columns(output_type))
-        self.results = ResultsFile(arguments.output, columns, self._describe_options(name, columns))
+        self.results: ResultsFile = ResultsFile(arguments.output, columns, self._describe_options(name, columns))
         self._was_begun = self.results.open(retry_failed=arguments.retry_failed)
 
     def _describe_options(self, name: str, columns: Columns) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class Turn:
         self._messages: list[ModelMessage] | None = None
         self.output: Any = None
         """The text of the response, or the object that the schema describes."""
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         """The time until the response was complete or interrupted."""
 
     @property

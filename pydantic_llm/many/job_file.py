@@ -29,7 +29,7 @@ class JobFile:
 
     def __init__(self, results: Path, options: Mapping[str, Any]) -> None:
         self.results = results
-        self.path = results.with_name(f'{results.name}.job')
+        self.path: Path = results.with_name(f'{results.name}.job')
         self._options: dict[str, Any] = json.loads(to_json({'form': FORM, **options}, fallback=str))
         self._file: IO[bytes] | None = None
         self.events: list[dict[str, Any]] = []

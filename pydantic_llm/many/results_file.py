@@ -51,8 +51,8 @@ class ResultsFile:
 
     def __init__(self, path: Path, columns: Columns, options: Mapping[str, Any]) -> None:
         self.path = path
-        self.counts = JobCounts()
-        self.job = JobFile(path, options)
+        self.counts: JobCounts = JobCounts()
+        self.job: JobFile = JobFile(path, options)
         """The options, and the events of the job."""
         self._columns = columns
         self._format = find_format(path, option='--output')

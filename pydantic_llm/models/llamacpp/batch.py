@@ -49,7 +49,7 @@ class BatchRunner:
     """Generates the responses of a context, one token each per step. It begins with an empty memory."""
 
     def __init__(self, context: Context, *, slots: int, prefill_tokens: int) -> None:
-        self.slots = max(1, min(slots, context.sequences, context.batch_tokens // 2))
+        self.slots: int = max(1, min(slots, context.sequences, context.batch_tokens // 2))
         self._context = context
         self._prefill_tokens = min(prefill_tokens, context.batch_tokens - self.slots)
         self._sequences = Sequences(context)

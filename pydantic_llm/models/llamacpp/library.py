@@ -12,7 +12,7 @@ from ..._extras import import_extra
 
 __all__ = ('import_llama_cpp', 'import_numpy', 'take_errors')
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 ERROR = 4
 """The level of errors in llama.cpp's log (`ggml_log_level` in ggml/include/ggml.h)."""

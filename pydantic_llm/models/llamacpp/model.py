@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from os import PathLike, fspath
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from ...settings import ModelSettings
 from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
@@ -28,8 +28,10 @@ class LlamaCppModel(LocalModel):
     """
 
     settings_prefix = 'llamacpp_'
-    settings_type = LlamaCppModelSettings
-    own_settings = frozenset(LlamaCppModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = LlamaCppModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(LlamaCppModelSettings.__annotations__) - frozenset(
+        ModelSettings.__annotations__
+    )
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class LlamaCppModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        self.adapters = decode_adapters(adapters)
+        self.adapters: Mapping[str, str] = decode_adapters(adapters)
         for name, value in {'n_ctx': n_ctx, 'n_threads': n_threads}.items():
             if value is not None:
                 check_count(name, value)

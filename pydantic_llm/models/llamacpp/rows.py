@@ -18,12 +18,12 @@ class Row:
     __slots__ = ('job', 'matcher', 'random', 'read', 'sequence', 'tokens')
 
     def __init__(self, job: Job) -> None:
-        self.job = job
+        self.job: Job = job
         self.tokens: list[int] = [*resume_prompt(job).tokens]
         """The tokens of the prompt and of the response."""
-        self.read = 0
+        self.read: int = 0
         """The number of these tokens that are in the memory of the context."""
-        self.sequence = -1
+        self.sequence: int = -1
         """The sequence of the context that has them; negative before the prompt is read."""
         self.matcher: Any = job.matcher
         """The compiled constraint (`local.Matcher`), or `None`."""

@@ -49,11 +49,13 @@ class GgufTokenizer:
         self.token_bytes: Sequence[bytes] = [self._read_bytes(token) for token in range(self._size)]
         """The bytes of each token."""
         self.added_tokens_decoder: Mapping[int, AddedToken] = dict(self._read_added_tokens())
-        self.all_special_ids = [id for id, token in self.added_tokens_decoder.items() if token.special]
-        self.all_special_tokens = [str(self.added_tokens_decoder[id]) for id in self.all_special_ids]
+        self.all_special_ids: list[int] = [id for id, token in self.added_tokens_decoder.items() if token.special]
+        self.all_special_tokens: list[str] = [str(self.added_tokens_decoder[id]) for id in self.all_special_ids]
         self.bos_token_id: int | None = _as_token(library.llama_vocab_bos(self._vocabulary))
         self.eos_token_id: int | None = _as_token(library.llama_vocab_eos(self._vocabulary))
-        self.end_ids = frozenset(id for id in range(self._size) if library.llama_vocab_is_eog(self._vocabulary, id))
+        self.end_ids: frozenset[int] = frozenset(
+            id for id in range(self._size) if library.llama_vocab_is_eog(self._vocabulary, id)
+        )
         """The tokens that end a response."""
         self._begins_with_bos: bool = library.llama_vocab_get_add_bos(self._vocabulary)
         self._begins_words = library.llama_vocab_type(self._vocabulary) == SENTENCE_PIECE and (

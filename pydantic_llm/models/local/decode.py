@@ -35,7 +35,7 @@ class ResponseDecoder:
         self._call_parts = CallParts(draft.parts, {tool.name: tool.parameters_json_schema for tool in tools})
         self._has_thinking = False
         self._is_in_text = False
-        self.has_tool_calls = False
+        self.has_tool_calls: bool = False
 
     def feed(self, text: str) -> None:
         if self._tags is None:

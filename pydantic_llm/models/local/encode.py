@@ -73,9 +73,12 @@ class RequestEncoder:
             has_tools=bool(re.search(r'\btools\b', template)),
             has_listed_content=takes_images,
         )
-        self.format = self._choose_format(options.get('tool_format'))
+        self.format: CallFormat = self._choose_format(options.get('tool_format'))
         name, arguments = self.format.keys
-        self.keys = (options.get('tool_name_key') or name, options.get('tool_arguments_key') or arguments)
+        self.keys: tuple[str, str] = (
+            options.get('tool_name_key') or name,
+            options.get('tool_arguments_key') or arguments,
+        )
         """The keys of a tool call's name and arguments."""
         self._features = TemplateFeatures(
             self._facts,

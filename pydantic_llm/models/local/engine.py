@@ -7,6 +7,7 @@ reads it in its event loop; the engine fills it in its own thread.
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,33 +135,33 @@ class Job:
         streamed: bool = True,
         adapter: str | None = None,
     ) -> None:
-        self.prompt = prompt
-        self.sampling = sampling
-        self.max_tokens = max_tokens
-        self.decoder = decoder
+        self.prompt: Prompt = prompt
+        self.sampling: Sampling = sampling
+        self.max_tokens: int = max_tokens
+        self.decoder: TokenDecoder = decoder
         """Decodes the tokens to text, and ends the response at an end token or a stop sequence."""
-        self.constraint = constraint
+        self.constraint: Constraint | None = constraint
         """The constraint, for an engine that compiles it itself."""
-        self.matcher = matcher
+        self.matcher: Any = matcher
         """The compiled constraint (a `Matcher`), for every other engine."""
-        self.streamed = streamed
+        self.streamed: bool = streamed
         """True if the caller is woken for each piece of text, and not only at the end."""
-        self.adapter = adapter
+        self.adapter: str | None = adapter
         """The name of the adapter that generates the response; `None` for the model as it was loaded."""
-        self.output_tokens = 0
+        self.output_tokens: int = 0
         self.tokens: list[int] = []
         """The generated tokens, from which a new runner resumes; empty if the engine decodes them itself."""
-        self.cached_tokens = 0
+        self.cached_tokens: int = 0
         """The number of prompt tokens that the engine read from its cache."""
         self.finish_reason: str | None = None
         """The reason for the end: a key of `stream.FINISH_REASONS`, or the engine's own; `None` while it runs."""
         self.error: Exception | None = None
         self.details: dict[str, Any] = {} if adapter is None else {'adapter': adapter}
         """Additions of the engine to `provider_details`."""
-        self.is_detached = False
+        self.is_detached: bool = False
         self._texts: deque[str] = deque()
         self._output_ready = asyncio.Event()
-        self.loop = _find_loop()
+        self.loop: AbstractEventLoop | None = _find_loop()
         """The caller's event loop; `None` for a job that the engine itself reads."""
 
     @property

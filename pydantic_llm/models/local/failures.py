@@ -11,7 +11,7 @@ from ...exceptions import LLMError, ModelAPIError
 
 __all__ = ('attempt', 'is_out_of_memory', 'make_engine_error', 'make_request_error')
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 T = TypeVar('T')
 

@@ -50,7 +50,7 @@ class Grammars:
         self._compiled: OrderedDict[str, Any] = OrderedDict()
         self._llguidance: Any = None
         self._vocabulary: Any = None
-        self.compilations = 0
+        self.compilations: int = 0
         """Number of constraints compiled so far; cache hits are not counted."""
 
     def is_compiled(self, constraint: Constraint) -> bool:
@@ -132,7 +132,7 @@ class Matcher:
     def __init__(self, matcher: Any, size: int, warnings: Sequence[str] = ()) -> None:
         self._matcher = matcher
         self._size = size
-        self.warnings = warnings
+        self.warnings: Sequence[str] = warnings
         """What the constraint cannot enforce, in llguidance's words."""
 
     def compute_mask(self) -> Any:

@@ -20,7 +20,7 @@ from .probes import make_probe
 
 __all__ = ('IsolatingRunner',)
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 
 class ResumingEngine(Protocol):
@@ -42,7 +42,7 @@ class IsolatingRunner:
         self._engine = engine
         self._loaded = loaded
         self._inner: Runner | None = engine.make_runner(loaded)
-        self.slots = self._inner.slots
+        self.slots: int = self._inner.slots
         self._limit = self.slots
         """The maximum number of jobs in the inner runner; fewer than `slots` after memory ran out."""
         self._running: dict[Job, None] = {}

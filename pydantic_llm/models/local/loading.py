@@ -23,7 +23,7 @@ __all__ = (
     'translate_errors',
 )
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries', 'snapshot folder')
 """Parts of the errors that the library of the Hugging Face Hub raises if it cannot reach the hub."""

@@ -50,7 +50,7 @@ class PrefixCache:
     """Blocks of tokens, up to `max_bytes`. Use it in one thread."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+        self.max_bytes: int = max_bytes
         self._blocks: OrderedDict[Key, _Block] = OrderedDict()
         """From the least to the most recently used; a block comes before the block that it continues."""
         self._block_bytes = 0

@@ -18,7 +18,7 @@ class QueueSlot:
         self._loop = asyncio.get_running_loop()
         self.granted: asyncio.Future[None] = self._loop.create_future()
         """Done when the caller may use the slot."""
-        self.is_reserved = False
+        self.is_reserved: bool = False
         """True once the slot is kept free for the caller."""
 
     def grant(self) -> bool:
@@ -40,7 +40,7 @@ class QueueSlots:
 
     def __init__(self) -> None:
         self._waiting: deque[QueueSlot] = deque()
-        self.reserved = 0
+        self.reserved: int = 0
         """The number of granted slots that are not used yet."""
 
     def __len__(self) -> int:

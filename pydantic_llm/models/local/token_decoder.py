@@ -29,7 +29,7 @@ class TokenDecoder:
     ) -> None:
         self._detokenizer = Detokenizer(decode)
         self._stops = StopMatcher(stop_sequences)
-        self.has_stop_sequences = any(stop_sequences)
+        self.has_stop_sequences: bool = any(stop_sequences)
         """True if each token must be decoded at once, to look for stop sequences."""
         self._eos = eos
         self._hidden = hidden

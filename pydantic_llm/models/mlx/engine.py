@@ -23,7 +23,7 @@ from .load import MLXSource, load
 
 __all__ = ('MLXEngine',)
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 
 class MLXEngine(WorkerEngine):

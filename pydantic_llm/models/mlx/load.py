@@ -30,7 +30,7 @@ from .library import import_mlx, import_mlx_lm
 
 __all__ = ('MLXSource', 'load')
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 
 MERGE_METHOD = 'merge'

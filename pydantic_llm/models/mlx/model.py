@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from os import PathLike
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from ...settings import ModelSettings
 from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
@@ -24,8 +24,10 @@ class MLXModel(LocalModel):
     """
 
     settings_prefix = 'mlx_'
-    settings_type = MLXModelSettings
-    own_settings = frozenset(MLXModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = MLXModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(MLXModelSettings.__annotations__) - frozenset(
+        ModelSettings.__annotations__
+    )
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class MLXModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        self.adapters = decode_adapters(adapters)
+        self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = MLXSource(
             name=self.model_name,
             trust_remote_code=trust_remote_code,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...exceptions import ModelAPIError
 from ..local import Job, resume_prompt
+from ..local.engine import Prompt
 from .library import import_mlx
 
 __all__ = ('Row',)
@@ -36,12 +37,12 @@ class Row:
     )
 
     def __init__(self, job: Job) -> None:
-        self.job = job
-        self.constraint_ended = False
+        self.job: Job = job
+        self.constraint_ended: bool = False
         """True if the constraint allows no token after the newest one."""
         self.awaited: Hashable = None
         """The block for which the prompt has waited, as another one was about to read it."""
-        self.prompt = resume_prompt(job)
+        self.prompt: Prompt = resume_prompt(job)
         """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
         self._matcher: Any = job.matcher
         if self._matcher is not None:  # an earlier runner may have gone one token further

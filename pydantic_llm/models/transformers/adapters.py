@@ -17,7 +17,7 @@ from .parts import Place
 
 __all__ = ('ActiveAdapter', 'load_adapter', 'make_peft_names')
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 DEFAULT = 'default'
 """The library's name of an adapter that was loaded without one (`load_adapter` in integrations/peft.py, 5.24)."""

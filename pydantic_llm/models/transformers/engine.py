@@ -33,7 +33,7 @@ from .trial import (
 
 __all__ = ('Batching', 'TransformersBatching', 'TransformersEngine')
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 Batching = Literal['auto', 'paged', 'padded']
 """`paged`: the library's continuous batching. `padded`: our own batch. `auto`: the faster one for this model here."""

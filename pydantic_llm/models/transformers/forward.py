@@ -59,7 +59,7 @@ class Forward:
         self._layer_class: Any = make_growing_layer()
         self._model = model
         self._device = model.device
-        self.weights_type = f'{model.dtype}'.removeprefix('torch.')
+        self.weights_type: str = f'{model.dtype}'.removeprefix('torch.')
         self._config = model.config.get_text_config()
         parameters = inspect.signature(model.forward).parameters
         self._takes_positions = 'position_ids' in parameters
@@ -80,9 +80,9 @@ class Forward:
         is_mergeable = all(kind in MERGEABLE_LAYERS for kind in layer_types)
         has_keys_only = is_mergeable and not is_stateful and not self._has_state and self._delta_owner is None
         self._rereads = rereads
-        self.can_merge = has_keys_only and can_merge and not rereads
+        self.can_merge: bool = has_keys_only and can_merge and not rereads
         """True if rows of different requests can share a batch."""
-        self.rope = RopeLengths(model)
+        self.rope: RopeLengths = RopeLengths(model)
         """The lengths of rows that cannot share a batch with shorter ones."""
 
     def without_gradients(self) -> AbstractContextManager[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from os import PathLike, fspath
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from ...exceptions import UserError
 from ...settings import ModelSettings
@@ -25,8 +25,10 @@ class TransformersModel(LocalModel):
     """
 
     settings_prefix = 'transformers_'
-    settings_type = TransformersModelSettings
-    own_settings = frozenset(TransformersModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = TransformersModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(TransformersModelSettings.__annotations__) - frozenset(
+        ModelSettings.__annotations__
+    )
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class TransformersModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        self.adapters = decode_adapters(adapters)
+        self.adapters: Mapping[str, str] = decode_adapters(adapters)
         place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
         given = {**place, 'quantization_config': quantization_config}
         self._source = TransformersSource(

@@ -25,14 +25,14 @@ class RopeLengths:
         limits = _find_limits(config)
         self.limit: int | None = min((limit for _, limit in limits), default=None)
         """The longest length with the frequencies of short rows; `None` if all lengths have the same."""
-        self.long_rows_share = all(kind != DYNAMIC for kind, _ in limits)
+        self.long_rows_share: bool = all(kind != DYNAMIC for kind, _ in limits)
         """True if all rows above the limit have the same frequencies."""
         # `generate` reads a row again from its first token when it crosses the limit of Phi-3, PhiMoE and Phi-4
         # (`Phi3ForCausalLM.prepare_inputs_for_generation` in models/phi3/modeling_phi3.py, transformers 5.24), and
         # keeps what other models have read.
         prepare: Any = getattr(getattr(model, 'prepare_inputs_for_generation', None), '__func__', None)
         has_own = prepare is not import_transformers().GenerationMixin.prepare_inputs_for_generation
-        self.reads_again = has_own and hasattr(config, 'original_max_position_embeddings')
+        self.reads_again: bool = has_own and hasattr(config, 'original_max_position_embeddings')
         """True if a row that crosses the limit is read again from its first token."""
         self._growing = [] if self.long_rows_share else [one for one in model.modules() if _is_growing(one)]
 

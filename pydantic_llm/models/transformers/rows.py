@@ -8,6 +8,7 @@ from typing import Any
 
 from ...exceptions import ModelAPIError
 from ..local import Job
+from ..local.engine import Prompt
 from ..local.prefix_cache import Prefix
 from .processors import RowProcessors, TransformersSampling
 from .prompts import extend_prompt
@@ -33,30 +34,30 @@ class Row:
     )
 
     def __init__(self, job: Job) -> None:
-        self.job = job
+        self.job: Job = job
         self.matcher: Any = job.matcher
         """The compiled constraint (`local.Matcher`), or `None`."""
-        self.prompt = extend_prompt(job.prompt, job.tokens)
+        self.prompt: Prompt = extend_prompt(job.prompt, job.tokens)
         """The prompt to read: that of the job, and the tokens that were generated before it is read."""
-        self.prefix = Prefix()
+        self.prefix: Prefix = Prefix()
         """The beginning of the prompt that the prefix cache holds, until it is read."""
         self.awaited: Hashable = None
         """The block for which the prompt has waited, as another one was about to read it."""
         self.tokens: list[int] = [*job.tokens]
-        self.resumed_tokens = len(job.tokens)
+        self.resumed_tokens: int = len(job.tokens)
         """The number of tokens of the response that are a part of `prompt`."""
         sampling = job.sampling
         self.random: Random | None = Random(sampling.seed) if sampling.temperature else None
         """The generator that draws its tokens; `None` to take the likeliest token."""
         if self.tokens:
             self._repeat_draws()
-        self.changes_logits = sampling.has_repetition_penalty or sampling.has_offsets
+        self.changes_logits: bool = sampling.has_repetition_penalty or sampling.has_offsets
         self.processors: RowProcessors | None = None
         """The library's processors for values of the model's `generation_config`."""
         if isinstance(sampling, TransformersSampling) and sampling.generation:
             self.processors = RowProcessors(job, sampling)
         is_unchanged = not self.changes_logits and self.processors is None
-        self.is_plain = self.random is None and self.matcher is None and is_unchanged
+        self.is_plain: bool = self.random is None and self.matcher is None and is_unchanged
         """True if the next token is the one with the highest logit, unchanged."""
 
     @property

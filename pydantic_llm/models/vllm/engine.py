@@ -18,7 +18,7 @@ from .runner import VLLMRunner
 
 __all__ = ('VLLMEngine',)
 
-logger = logging.getLogger('pydantic_llm.local')
+logger: logging.Logger = logging.getLogger('pydantic_llm.local')
 
 _parent_cores: list[Core] = []
 """The cores that a forked child has from its parent, kept so that no finalizer ends the parent's processes."""

@@ -60,13 +60,13 @@ class Core:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, llm: Any, adapters: Mapping[str | None, Any] | None = None
     ) -> None:
-        self.adapters = adapters or {}
+        self.adapters: Mapping[str | None, Any] = adapters or {}
         """vLLM's `LoRARequest` of each adapter, by the name that requests use."""
         self.loop = loop
         """The loop. It runs only while the thread is in `run_until_complete`."""
         self.llm: Any = llm
         """vLLM's `AsyncLLM`; `None` once it is closed."""
-        self.wake_event = asyncio.Event()
+        self.wake_event: asyncio.Event = asyncio.Event()
         """Set when the thread has something to do."""
 
     @property

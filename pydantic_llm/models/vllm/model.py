@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from os import PathLike
-from typing import Any, Unpack, cast
+from typing import Any, ClassVar, Unpack, cast
 
 from ...settings import ModelSettings
 from ..local import (
@@ -37,10 +37,12 @@ class VLLMModel(LocalModel):
     vLLM starts processes that import your script: put what the script runs below `if __name__ == '__main__':`.
     """
 
-    supported_settings = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
+    supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
     settings_prefix = 'vllm_'
-    settings_type = VLLMModelSettings
-    own_settings = frozenset(VLLMModelSettings.__annotations__) - frozenset(ModelSettings.__annotations__)
+    settings_type: ClassVar[type | None] = VLLMModelSettings
+    own_settings: ClassVar[Collection[str] | None] = frozenset(VLLMModelSettings.__annotations__) - frozenset(
+        ModelSettings.__annotations__
+    )
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class VLLMModel(LocalModel):
         **options: Unpack[LocalOptions],
     ) -> None:
         super().__init__(model_name, **options)
-        self.adapters = decode_adapters(adapters)
+        self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = VLLMSource(
             name=self.model_name,
             trust_remote_code=trust_remote_code,

@@ -39,7 +39,7 @@ class VLLMRunner:
     """Submits jobs to vLLM, and passes the tokens that it returns to them."""
 
     def __init__(self, model_name: str, core: Core, decode: Callable[[Sequence[int]], str]) -> None:
-        self.slots = core.slots
+        self.slots: int = core.slots
         self._model_name = model_name
         self._core = core
         self._decode = decode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,7 +22,7 @@ def _check_base64(text: str) -> str:
 class UploadedFile(BaseModel):
     """A file of the user, which stays on the page until it is sent."""
 
-    model_config = ConfigDict(extra='forbid')
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra='forbid')
 
     name: str
     media_type: str
@@ -33,7 +33,7 @@ class UploadedFile(BaseModel):
 class Question(BaseModel):
     """A prompt with all that comes before it. The server keeps nothing of a conversation."""
 
-    model_config = ConfigDict(extra='forbid')
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra='forbid')
 
     model: str
     prompt: str

@@ -61,8 +61,8 @@ class CallFindingParts(PartsManager):
     ) -> None:
         super().__init__(records_events=records_events)
         self._draft = draft
-        self.reader = reader
-        self.schemas = schemas
+        self.reader: CallReader = reader
+        self.schemas: Mapping[str, Mapping[str, Any]] = schemas
         self._calls = CallParts(self, schemas)
         self._text_key: Hashable = LAST
         self._changes: dict[str, Any] = {}
