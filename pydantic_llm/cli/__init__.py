@@ -1,4 +1,6 @@
-"""The command line: `pydantic-llm 'question'`, `pydantic-llm chat`, `pydantic-llm models`, ...
+"""The command line: `pydantic-llm 'question'`.
+
+The commands are `ask`, `chat`, `map`, `models`, `serve`, `keys`, `logs`, `templates`, `doctor` and `completion`.
 
 Reading order: `entry` runs one command, `parser` has the table of commands and their options, `options` those of a
 request, which `ask` and `chat` share. Each command is a function in the module of its name.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pydantic_llm import cli as cli_package
 from pydantic_llm.cli.parser import COMMANDS
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.serve import LocalServer, create_app
@@ -117,3 +118,10 @@ def test_the_script_of_a_shell_has_every_command_and_option(cli: Cli, tmp_path: 
 
 def test_an_unknown_shell_is_wrong_usage(cli: Cli) -> None:
     assert cli('completion', 'csh').code == 2
+
+
+def test_every_command_is_named_where_commands_are_listed() -> None:
+    page = (Path(__file__).parents[2] / 'docs' / 'cli.md').read_text(encoding='utf-8')
+    for name in COMMANDS:
+        assert f'`{name}`' in (cli_package.__doc__ or '')
+        assert f'| [`{name}`](' in page
