@@ -53,7 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replace_what_cannot_be_encoded() -> None:
-    """Make the output replace characters that its encoding does not have, such as one of a Latin-1 terminal."""
+    """Make the output replace characters that its encoding does not have, such as one of a Latin-1 terminal.
+
+    An output that is closed, as cron and some service managers start programs, is that to nowhere.
+    """
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115 -- until the process ends
     if (reconfigure := getattr(sys.stdout, 'reconfigure', None)) is not None:
         reconfigure(errors='replace')
 

@@ -58,6 +58,9 @@ NOT_STORED = {
 }
 """The fields of messages that are never in their JSON, such as the headers of a response."""
 
+MAX_INTEGER = 2**63 - 1
+"""The largest number in a query: https://www.sqlite.org/datatype3.html"""
+
 WAIT_SECONDS = 5
 """The time to wait for another process that writes."""
 
@@ -155,26 +158,35 @@ class Log:
             return []
         with self._connect() as database:
             query = f'select * from exchanges where {where} order by id desc limit ?'
-            return [dict(row) for row in database.execute(query, [*values, limit or -1])]
+            numbers = [min(each, MAX_INTEGER) if isinstance(each, int) else each for each in (*values, limit or -1)]
+            return [dict(row) for row in database.execute(query, numbers)]
 
     @contextmanager
     def _connect(self) -> Generator[sqlite3.Connection]:
         """Open the file within a transaction that writes at once. Raises `UserError` for a file of another program."""
-        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as database:
-            database.row_factory = sqlite3.Row
-            try:
-                if database.execute('pragma user_version').fetchone()[0] > TABLES_VERSION:
-                    raise UserError(f'The log {str(self.path)!r} was written by a newer version of this program')
-                database.create_function('has_words', 2, _has_words, deterministic=True)
-                database.execute('begin immediate')
-                if database.execute('pragma user_version').fetchone()[0] == 0:
-                    for statement in SCHEMA.split(';'):
-                        database.execute(statement)
-                    database.execute(f'pragma user_version = {TABLES_VERSION}')
-                yield database
-                database.execute('commit')
-            except sqlite3.DatabaseError as error:
-                raise UserError(f'The log {str(self.path)!r} cannot be used: {error}') from None
+        with self._explain_errors(), closing(self._open()) as database:
+            if database.execute('pragma user_version').fetchone()[0] > TABLES_VERSION:
+                raise UserError(f'The log {str(self.path)!r} was written by a newer version of this program')
+            database.create_function('has_words', 2, _has_words, deterministic=True)
+            database.execute('begin immediate')
+            if database.execute('pragma user_version').fetchone()[0] == 0:
+                for statement in SCHEMA.split(';'):
+                    database.execute(statement)
+                database.execute(f'pragma user_version = {TABLES_VERSION}')
+            yield database
+            database.execute('commit')
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
+        database.row_factory = sqlite3.Row
+        return database
+
+    @contextmanager
+    def _explain_errors(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise UserError(f'The log {str(self.path)!r} cannot be used: {error}') from None
 
 
 def _has_words(text: str, words: str) -> bool:

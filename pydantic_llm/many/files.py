@@ -57,7 +57,7 @@ def _read_json_lines(path: Path) -> Iterator[NamedRow]:
             try:
                 text = line.decode('utf-8-sig' if number == 1 else 'utf-8')
                 row: object = json.loads(repair_json_text(text))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:  # the latter for thousands of brackets in each other
                 raise UserError(f'{name}: not JSON ({error})') from None
             if not isinstance(row, dict):
                 raise UserError(f'{name}: not an object of fields, such as {{"text": "..."}}')

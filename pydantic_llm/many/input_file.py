@@ -49,6 +49,8 @@ class InputFile:
         the id of an earlier one; and `OSError` if the file cannot be read.
         """
         find_format(self.path, option='--input')
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f'--input {str(self.path)!r} is not a file: it is read several times, which a pipe is not')
         kinds: dict[str, Kind] = {}
         count = 0
         with closing(_Ids(id_column)) as ids:

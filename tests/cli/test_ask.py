@@ -194,3 +194,13 @@ def test_a_reader_that_stops_ends_the_program_quietly(tmp_path: Path) -> None:
     )
     assert run.stderr == ''
     assert run.stdout.splitlines()[-1] == '0'
+
+
+@pytest.mark.parametrize('closed', ['>&-', '<&- >&- 2>&-'])
+def test_a_closed_output_is_one_to_nowhere(tmp_path: Path, closed: str) -> None:
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    command = f'"{sys.executable}" -m pydantic_llm -m test hi {closed}'
+    run = subprocess.run(
+        ['bash', '-c', command], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (run.returncode, run.stderr) == (0, '')

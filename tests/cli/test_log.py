@@ -184,3 +184,18 @@ def test_files_and_tool_calls_survive_the_log(tmp_path: Path) -> None:
     assert log.add(Entry('m', 'https://user:secret@host/v1', None, messages[:2], 'Yes', 0.1), None) == 1
     old = log.read_conversation(None)
     assert (old.messages, old.base_url) == (messages[:2], 'https://host/v1')
+
+
+@pytest.mark.parametrize('command', [['logs', 'show', str(10**20)], ['--cid', str(10**20), 'Hi']])
+def test_a_number_that_no_row_can_have_is_not_found(cli: Cli, command: list[str]) -> None:
+    cli('-m', 'test', 'Hi')
+    run = cli(*command)
+    assert (run.code, run.err.count('\n')) == (1, 1)
+    assert str(10**20) in run.err
+
+
+def test_a_log_that_cannot_be_opened_is_an_error_of_one_line(cli: Cli, home: Path) -> None:
+    (home / 'logs.db').mkdir(parents=True)
+    run = cli('logs')
+    assert (run.code, run.err.count('\n')) == (1, 1)
+    assert 'logs.db' in run.err

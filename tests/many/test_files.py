@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -251,3 +252,18 @@ def test_results_of_other_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'made with other options: limit was None and is 3\. Name another file'):
         make_results(tmp_path / 'out.jsonl', limit=3).open()
     assert (tmp_path / 'out.jsonl').read_bytes() == before
+
+
+def test_thousands_of_brackets_in_a_row_are_an_error_that_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / 'rows.jsonl'
+    path.write_text('{"text": "a"}\n' + '{"text": ' + '[' * 100_000 + '\n')
+    with pytest.raises(UserError, match='line 2: not JSON'):
+        InputFile(path).check(REQUESTS)
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='needs named pipes')
+def test_a_pipe_is_refused_since_rows_are_read_several_times(tmp_path: Path) -> None:
+    path = tmp_path / 'rows.jsonl'
+    os.mkfifo(path)
+    with pytest.raises(UserError, match='--input .* is not a file'):
+        InputFile(path).check(REQUESTS)
