@@ -44,11 +44,14 @@ def templates(arguments: Namespace) -> None:
 
 
 def save_template(name: str, arguments: Namespace, prompt: str) -> None:
-    """Save the prompt and the options that are set. Raises `UsageError` if there is nothing to save."""
+    """Save the prompt and the options that are set. Raises `UsageError` if there is nothing to save, or for a wrong `$`."""
     table: dict[str, Any] = {'prompt': prompt} if prompt else {}
     table |= {key: getattr(arguments, key) for key in SAVED_OPTIONS if getattr(arguments, key)}
     if not table:
         raise UsageError('--save has nothing to save: give a prompt or options')
+    for key in ('prompt', 'system'):
+        if not Template(table.get(key, '')).is_valid():
+            raise UsageError(f'{key} has a $ that begins no name: write $$ for a dollar')
     path = _path(name)
     # strings, lists and booleans of JSON are the same in TOML: https://toml.io/en/v1.0.0
     write_private(path, ''.join(f'{key} = {_format(value)}\n' for key, value in table.items()))

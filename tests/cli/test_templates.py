@@ -78,3 +78,11 @@ def test_a_wrong_template_is_one_line(cli: Cli, home: Path, content: str | None,
 @pytest.mark.parametrize('name', ['../a', '.hidden', 'a b', ''])
 def test_a_template_has_no_path_as_its_name(cli: Cli, name: str) -> None:
     assert cli('-m', 'test', 'hi', '--save', name or '/').code == 2
+
+
+@pytest.mark.parametrize('options', [['It costs $5'], ['-s', '${', 'Hi']])
+def test_a_dollar_that_begins_no_name_is_refused_when_the_template_is_saved(cli: Cli, options: list[str]) -> None:
+    run = cli('--save', 'price', *options)
+    assert run.code == 2
+    assert 'write $$ for a dollar' in run.err
+    assert cli('templates', 'list').out == ''
