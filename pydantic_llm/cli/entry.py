@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from ..exceptions import LLMError
 from .errors import UsageError, describe_error
@@ -59,7 +60,7 @@ def _replace_what_cannot_be_encoded() -> None:
     """
     for name in ('stdout', 'stderr'):
         if getattr(sys, name) is None:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
-            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115 -- until the process ends
+            setattr(sys, name, Path(os.devnull).open('w'))  # noqa: SIM115 -- until the process ends
     if (reconfigure := getattr(sys.stdout, 'reconfigure', None)) is not None:
         reconfigure(errors='replace')
 

@@ -265,5 +265,5 @@ def test_thousands_of_brackets_in_a_row_are_an_error_that_names_the_line(tmp_pat
 def test_a_pipe_is_refused_since_rows_are_read_several_times(tmp_path: Path) -> None:
     path = tmp_path / 'rows.jsonl'
     os.mkfifo(path)
-    with pytest.raises(UserError, match='--input .* is not a file'):
+    with pytest.raises(UserError, match=r'--input .* is not a file'):
         InputFile(path).check(REQUESTS)
