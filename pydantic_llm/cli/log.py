@@ -164,7 +164,7 @@ class Log:
     @contextmanager
     def _connect(self) -> Generator[sqlite3.Connection]:
         """Open the file within a transaction that writes at once. Raises `UserError` for a file of another program."""
-        with self._explain_errors(), closing(self._open()) as database:
+        with self._explain_errors(), closing(self._open_database()) as database:
             if database.execute('pragma user_version').fetchone()[0] > TABLES_VERSION:
                 raise UserError(f'The log {str(self.path)!r} was written by a newer version of this program')
             database.create_function('has_words', 2, _has_words, deterministic=True)
@@ -176,7 +176,7 @@ class Log:
             yield database
             database.execute('commit')
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_database(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
         database.row_factory = sqlite3.Row
         return database

@@ -44,7 +44,7 @@ def templates(arguments: Namespace) -> None:
 
 
 def save_template(name: str, arguments: Namespace, prompt: str) -> None:
-    """Save the prompt and the options that are set. Raises `UsageError` if there is none, or for a wrong `$`."""
+    """Save the prompt and the options that are set. Raises `UsageError` if both are missing, or for a wrong `$`."""
     table: dict[str, Any] = {'prompt': prompt} if prompt else {}
     table |= {key: getattr(arguments, key) for key in SAVED_OPTIONS if getattr(arguments, key)}
     if not table:

@@ -13,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from pydantic_llm.embeddings.test import TestEmbeddingModel
 from pydantic_llm.exceptions import RateLimitError
 from pydantic_llm.messages import BinaryContent, FilePart, ModelMessage, ModelResponse, TextPart, UserPromptPart
 from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
@@ -430,3 +431,10 @@ async def test_long_words_fit_a_phone_and_names_are_text(browser: Any) -> None:
 def write_word(word: str) -> str:
     """Returns the word."""
     return word
+
+
+async def test_a_server_without_models_says_so(browser: Any) -> None:
+    with LocalServer(create_app({}, embeddings={'e': TestEmbeddingModel()}, playground=True)) as url:
+        page = await (await browser.new_context(viewport={'width': 360, 'height': 700})).new_page()
+        await page.goto(url)
+        await page.wait_for_selector('#state:visible:has-text("no models")')

@@ -101,7 +101,7 @@ def _encode_part(part: object) -> Json:
                 'text': part.args_as_json_str() if part.args else '',
             }
         case FilePart(content=BinaryContent() as file):
-            return {'part': 'file', **_encode_file(file)}
+            return {'part': 'file', **_encode_shown_file(file)}
         case NativeToolCallPart():
             return {'part': 'native', 'name': part.tool_name, 'text': part.args_as_json_str()}
         case NativeToolReturnPart():
@@ -119,7 +119,7 @@ def _encode_result(event: FunctionToolResultEvent) -> Json:
     result = event.result
     failed = not (isinstance(result, ToolReturnPart) and result.outcome == 'success')
     found = result.files() if isinstance(result, ToolReturnPart) else []
-    files = [_encode_file(file) for file in found if isinstance(file, BinaryContent)]
+    files = [_encode_shown_file(file) for file in found if isinstance(file, BinaryContent)]
     line = {'kind': 'result', 'id': result.tool_call_id, 'name': result.tool_name, 'failed': failed}
     return {**line, 'text': _describe_result(result), **({'files': files} if files else {})}
 
@@ -133,7 +133,7 @@ def _describe_result(result: ToolReturnPart | RetryPromptPart) -> str:
     return '\n'.join(replace(result, content=item).model_response_str() for item in result.without_files())
 
 
-def _encode_file(file: BinaryContent) -> Json:
+def _encode_shown_file(file: BinaryContent) -> Json:
     return {'media_type': file.media_type, 'data': b64encode(file.data).decode()}
 
 
