@@ -107,9 +107,9 @@ ROWS: list[Row] = [
     *(
         Row(
             f'The gateway, {"a stream" if stream else "a response"}, {crowd} at once',
-            {'job': 'proxy', 'kind': 'plain', 'crowd': crowd, 'times': 64, 'stream': stream},
+            {'job': 'proxy', 'kind': 'plain', 'crowd': crowd, 'times': 192, 'stream': stream},
             (1.5, 1.5),
-            rounds=1,
+            rounds=3,
         )
         for stream in (False, True)
         for crowd in (1, 64)

@@ -25,6 +25,9 @@ from benchmarks.ways.conversation import TURN, Entry, make_conversation, make_to
 
 Job = dict[str, Any]
 
+WARM_UPS = 64
+"""The number of requests through a proxy before it is measured: the first import modules and fill caches."""
+
 
 async def _measure_cpu(work: Callable[[], Awaitable[object]], times: int) -> float:
     gc.collect()
@@ -91,7 +94,7 @@ async def _run_proxy(way: Any, job: Job) -> float:
     crowd, count = job['crowd'], max(job['times'] // job['crowd'], 1)
     with _start_proxy(way.name_proxy(job['kind'])) as target:
         await asyncio.sleep(1)  # a port is printed before its server listens
-        await send_requests(target, crowd, job['stream'])
+        await send_requests(target, WARM_UPS, job['stream'])
         before = read_cpu(target.pid)
         await asyncio.gather(*(send_requests(target, count, job['stream']) for _ in range(crowd)))
         return (read_cpu(target.pid) - before) / 1000 / count / crowd

@@ -157,7 +157,7 @@ def find_rates(
     if found is not None:
         return Rates(found.find, unknown_tier=_find_tier(context))
     match = _find_model(system, model_name, url)
-    return None if match is None else _read_rates(*match, time, context or {}, input_tokens)
+    return None if match is None else _read_rates(match, time, context or {}, input_tokens)
 
 
 def _match(prices: Mapping[str, Prices], model_id: str) -> Prices | None:
@@ -165,8 +165,20 @@ def _match(prices: Mapping[str, Prices], model_id: str) -> Prices | None:
     return next((prices[each] for each in reversed([*prices]) if fnmatchcase(model_id, each)), None)
 
 
-def _find_model(system: str | None, model_name: str | None, url: str | None) -> tuple[Any, Any] | None:
-    """Return the provider and the model of `genai-prices`, or `None`."""
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """What `genai-prices` knows about a model."""
+
+    provider: Any
+    model: Any
+    is_own: bool
+    """True if the model is listed at the provider itself. `genai_prices` too applies variants to those only."""
+    variants: frozenset[str]
+    """The values of the context that select other prices."""
+
+
+def _find_model(system: str | None, model_name: str | None, url: str | None) -> _Match | None:
+    """Return what `genai-prices` knows about a model, or `None`."""
     try:
         data = import_extra('genai_prices.data_snapshot', extra='prices', what='the price of a model')
     except UserError:
@@ -188,30 +200,27 @@ class _Identity:
 
 
 @lru_cache(maxsize=1024)
-def _search_models(
-    snapshot: _Identity, system: str | None, model_name: str | None, url: str | None
-) -> tuple[Any, Any] | None:
-    """Return the provider and the model. The package itself searches for an unknown model each time, for 3 ms."""
+def _search_models(snapshot: _Identity, system: str | None, model_name: str | None, url: str | None) -> _Match | None:
+    """Find a model. The package itself searches for an unknown model each time, for 3 ms."""
     for provider_id, provider_url in ((None, url), (system, None)):
         if model_name and (provider_id or provider_url):
             with suppress(LookupError):
-                found = snapshot.snapshot.find_provider_model(model_name, None, provider_id, provider_url)
-                return cast('tuple[Any, Any]', found)
+                return _make_match(*snapshot.snapshot.find_provider_model(model_name, None, provider_id, provider_url))
     return None
 
 
-def _read_rates(
-    provider: Any, model: Any, time: datetime | None, context: Mapping[str, str], input_tokens: int
-) -> Rates | None:
+def _make_match(provider: Any, model: Any) -> _Match:
     is_own = any(model is each for each in provider.models)
-    own: Mapping[str, str] = context if is_own else {}  # `genai_prices` too applies them to the provider's own only
-    prices: Any = model.get_prices(time or datetime.now(UTC), own)
+    variants: Sequence[Any] = model.price_variants or () if is_own else ()
+    return _Match(provider, model, is_own, frozenset(value for each in variants for value in each.when.values()))
+
+
+def _read_rates(match: _Match, time: datetime | None, context: Mapping[str, str], input_tokens: int) -> Rates | None:
+    prices: Any = match.model.get_prices(time or datetime.now(UTC), context if match.is_own else {})
     all_values: dict[str, Any] = prices.__dict__
     values = {name: value for name, value in all_values.items() if value is not None}
     if not values:
         return None
-    variants: Sequence[Any] = model.price_variants or () if is_own else ()
-    known: set[str] = {value for variant in variants for value in variant.when.values()}
 
     def find(name: TokenClass) -> Decimal | None:
         for each in (name, *FALLBACKS.get(name, ())):
@@ -220,7 +229,7 @@ def _read_rates(
         return None
 
     flat = {name: values[key] / 1000 for name, key in FLAT_PRICES.items() if key in values}
-    return Rates(find, flat, _find_tier(context, known), (provider, model, prices))
+    return Rates(find, flat, _find_tier(context, match.variants), (match.provider, match.model, prices))
 
 
 def _find_tier(context: Mapping[str, str] | None, known: Collection[str] = ()) -> str | None:
@@ -289,4 +298,4 @@ def find_context_window(system: str, model_name: str) -> int | None:
     `None` if the package is not installed, or does not know it.
     """
     match = _find_model(system, model_name, None)
-    return None if match is None else cast('int | None', match[1].context_window)
+    return None if match is None else cast('int | None', match.model.context_window)
