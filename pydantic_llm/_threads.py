@@ -138,8 +138,24 @@ class _BackgroundLoop:
         self.thread.start()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            runner.get_loop().run_forever()
+        try:
+            self.loop.run_forever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Cancel what still runs, and close the loop.
+
+        `asyncio.Runner` would start a thread to end the executor, which Python 3.12.0 to 3.12.2 refuse at exit:
+        https://github.com/python/cpython/issues/113964
+        """
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -275,3 +277,28 @@ def test_interrupting_the_caller_cancels_the_run(interrupted: threading.Event) -
         agent.run_sync('?')
     assert cancelled.is_set()
     assert [result[1] for result in outline(messages)[2]] == ['hangs']
+
+
+PROGRAM_AT_EXIT = """
+import asyncio, contextlib
+from pydantic_llm import Agent
+from pydantic_llm.direct import model_request_stream_sync
+
+def refuse(*arguments):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+asyncio.BaseEventLoop.shutdown_default_executor = refuse
+
+async def look_up():  # as the name of a host is looked up, in a thread
+    await asyncio.get_running_loop().run_in_executor(None, print, 'done')
+
+agent = Agent('test')
+agent.tool_plain(look_up)
+agent.run_sync('Hi')
+stream = model_request_stream_sync('test', 'Hi').__enter__()  # left open
+"""
+
+
+def test_a_blocking_program_ends_without_a_new_thread() -> None:
+    done = subprocess.run([sys.executable, '-c', PROGRAM_AT_EXIT], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ('done\n', '', 0)
