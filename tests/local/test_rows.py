@@ -27,6 +27,9 @@ def make_job(sampling: Sampling, prompt: Sequence[int] = (1, 2), matcher: Any = 
 class Broken:
     """A constraint that breaks."""
 
+    def restart(self, tokens: Sequence[int]) -> None:
+        pass
+
     def compute_mask(self) -> Any:
         raise RuntimeError('out of fuel')
 
