@@ -109,7 +109,7 @@ test-bridges: $(BRIDGES_VENV)/.dev ## the bridges to other frameworks, in an env
 	$(BRIDGES_VENV)/bin/python -m pytest --benchmark-disable tests/ext $(ARGS)
 
 test-wheel: $(WHEEL_VENV)/.dev ## the wheel away from the source, with the lowest versions of its requirements
-	cd $(WHEEL_VENV)/away && ../bin/python -m pytest -n 2 $(WHEEL_TESTS) $(ARGS)
+	cd $(WHEEL_VENV)/away && ../bin/python -m pytest $(WHEEL_TESTS) $(ARGS)
 
 test-extras: $(VENV)/.dev ## nightly: each extra alone, installed with the wheel in an environment of its own
 	$(BIN)/python tools/try_extras.py $(ARGS)
