@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pydantic_llm import Agent, CachedModel, UsageLimits
-from pydantic_llm.exceptions import ModelHTTPError, UsageLimitExceeded, UserError
+from pydantic_llm.exceptions import ModelHTTPError, UnknownSettingWarning, UsageLimitExceeded, UserError
 from pydantic_llm.messages import (
     BinaryContent,
     FilePart,
@@ -374,7 +374,8 @@ async def test_the_settings_of_the_cache_are_skipped_by_other_models() -> None:
     async with Server(send_completion).run() as server:
         model = OpenAIModel('gpt-4o', provider=OpenAIProvider(api_key='k', base_url=server.url))
         known = await model.request(HELLO, CachedModelSettings(response_cache_mode='refresh'))
-        unknown = await model.request(HELLO, {'response_cache_mod': 'refresh'})
+        with pytest.warns(UnknownSettingWarning, match='response_cache_mode'):
+            unknown = await model.request(HELLO, {'response_cache_mod': 'refresh'})
         await model.aclose()
     assert known.warnings == []
     assert 'response_cache_mode' in unknown.warnings[0]

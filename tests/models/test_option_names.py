@@ -132,6 +132,7 @@ def test_a_model_for_tests_takes_settings_as_keywords(make: Callable[..., Model]
 
 
 def test_a_service_of_hugging_face_is_a_name_of_a_provider() -> None:
+    pytest.importorskip('huggingface_hub')
     model = HuggingFaceModel(model_id='Qwen/Qwen3-32B', provider='novita', token='hf_something')
     assert model.base_url.endswith('/novita')
 

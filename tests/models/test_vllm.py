@@ -101,7 +101,7 @@ def test_an_invalid_setting_is_a_user_error(settings: Any, message: str) -> None
 
 
 def test_every_own_setting_is_encoded() -> None:
-    others = {'vllm_min_p', 'vllm_repetition_penalty', 'vllm_sampling_params'}
+    others = {'vllm_adapter', 'vllm_min_p', 'vllm_repetition_penalty', 'vllm_sampling_params'}
     assert VLLMModel.own_settings == {*OWN} | others
 
 

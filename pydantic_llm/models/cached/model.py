@@ -19,7 +19,7 @@ from ..limits.deadlines import DeadlineName, WaitDeadlines
 from ..wrapper import WrapperModel
 from .flights import Flights
 from .lookup import GuardedStore, Lookup, make_key
-from .settings import CacheOptions
+from .settings import CacheOptions, refuse_unknown
 from .store import CacheStore, check_store
 from .stream import RecordedStream, ReplayedStream
 
@@ -108,6 +108,12 @@ class CachedModel(WrapperModel):
         """Close the wrapped model's connections, and those of the store."""
         await super().aclose()
         await self.store.aclose()
+
+    def merged_settings(self, model_settings: ModelSettings | None) -> ModelSettings:
+        """Return the settings of the model and of a request. Raises `UserError` for an unknown one of the cache."""
+        refuse_unknown(model_settings)
+        refuse_unknown(self.settings)
+        return super().merged_settings(model_settings)
 
     def _new_lookup(
         self,

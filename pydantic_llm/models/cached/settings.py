@@ -11,7 +11,7 @@ from ...exceptions import UserError
 from ...settings import ModelSettings
 from ...wire.foreign_settings import suggest
 
-__all__ = ('CacheMode', 'CachedModelSettings')
+__all__ = ('CacheMode', 'CacheOptions', 'CachedModelSettings', 'refuse_unknown')
 
 CacheMode = Literal['default', 'bypass', 'refresh', 'only']
 """The use of the cache.
@@ -47,14 +47,10 @@ class CacheOptions:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], ttl: float | None) -> CacheOptions:
-        """Return the options. `ttl` is the default. Raises `UserError` for an unknown setting or an invalid value."""
+        """Return the options. `ttl` is the default. Raises `UserError` for an invalid value."""
         own = {name: value for name, value in settings.items() if name.startswith(PREFIX)}
         if not own:
             return cls(ttl=ttl)
-        if unknown := next((name for name in own if name not in _NAMES), None):
-            raise UserError(
-                f'There is no setting {unknown!r}{suggest(unknown, _NAMES) or "; known are " + ", ".join(_NAMES)}'
-            )
         mode, scope = own.get('response_cache_mode', 'default'), own.get('response_cache_scope', '')
         if mode not in get_args(CacheMode):
             known = ', '.join(map(repr, get_args(CacheMode)))
@@ -68,3 +64,12 @@ class CacheOptions:
 
 
 _NAMES = tuple(name for name in CachedModelSettings.__annotations__ if name.startswith(PREFIX))
+
+
+def refuse_unknown(settings: object) -> None:
+    """Raise `UserError` for a setting with the prefix of the cache that it does not have."""
+    names = [*cast('Mapping[str, object]', settings)] if isinstance(settings, Mapping) else []
+    if unknown := next((name for name in names if name.startswith(PREFIX) and name not in _NAMES), None):
+        raise UserError(
+            f'There is no setting {unknown!r}{suggest(unknown, _NAMES) or "; known are " + ", ".join(_NAMES)}'
+        )
