@@ -115,6 +115,7 @@ def test_a_tool_call_and_its_result_have_the_same_id(source: Room, target: Room,
     assert set(result_ids) <= set(call_ids)
 
 
+@pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')
 @pytest.mark.parametrize('room', ROOMS, ids=repr)
 @given(data=st.data())
 def test_preparing_and_encoding_change_no_argument(room: Room, data: st.DataObject) -> None:
