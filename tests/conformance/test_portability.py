@@ -115,7 +115,6 @@ def test_a_tool_call_and_its_result_have_the_same_id(source: Room, target: Room,
     assert set(result_ids) <= set(call_ids)
 
 
-@pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')
 @pytest.mark.parametrize('room', ROOMS, ids=repr)
 @given(data=st.data())
 def test_preparing_and_encoding_change_no_argument(room: Room, data: st.DataObject) -> None:
@@ -132,3 +131,5 @@ def test_preparing_and_encoding_change_no_argument(room: Room, data: st.DataObje
 def test_every_conversation_can_continue_in_another_room(source: Room, target: Room, data: st.DataObject) -> None:
     messages = data.draw(conversations(source))
     assert target.build().encode(target.prepare(messages, None, ModelRequestParameters()))
+
+pytestmark = pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')
