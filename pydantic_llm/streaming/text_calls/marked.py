@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from ..thinking import count_overlap
+from ..thinking import NOT_BLANK, count_overlap
 from .json_text import parse_value, to_args
 from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
@@ -177,18 +177,22 @@ class MarkedReader:
 
         A mark before the start of another call ends this one in any case: a value of it has no end.
         """
-        start = self._at
-        end = self._held.find(self._next_mark, start + self._searched)
-        while end >= 0 and self._skipped < MOST_SKIPPED and self._values.is_inside(self._held[start:], end - start):
-            following = self._held[end + len(self._next_mark) :].lstrip()
-            if following.startswith(self._marks.start):
-                return end
-            if self._marks.start.startswith(following):
+        held, mark, start = self._held, self._next_mark, self._at
+        end = held.find(mark, start + self._searched)
+        while end >= 0 and self._skipped < MOST_SKIPPED and self._values.is_inside(held, end, start):
+            following = NOT_BLANK.search(held, end + len(mark))
+            if following is None or self._is_part_of_start(following.start()):
                 return -1
+            if held.startswith(self._marks.start, following.start()):
+                return end
             self._searched = end - start + 1
             self._skipped += 1
-            end = self._held.find(self._next_mark, end + 1)
+            end = held.find(mark, end + 1)
         return end
+
+    def _is_part_of_start(self, at: int) -> bool:
+        """Return whether the held text ends in an incomplete start mark at a position."""
+        return len(self._held) - at < len(self._marks.start) and self._marks.start.startswith(self._held[at:])
 
     def _emit_calls(self, body: str, *, end: str, truncated: bool = False) -> Iterator[Item]:
         """Yield the calls between marks. A body without calls is text, or is dropped if it is a truncated call."""

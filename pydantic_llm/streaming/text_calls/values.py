@@ -24,28 +24,31 @@ class ValueScanner:
 
     def __init__(self) -> None:
         self._end = 0
-        """The end of the last value, after which values are looked for."""
-        self._open: re.Match[str] | None = None
-        """The start of a value without an end in the text so far."""
+        """The end of the last value, or of the text before an open one, from the start of the call."""
+        self._open: str | None = None
+        """The text before a value without an end in the text so far."""
         self._length = 0
         """The length of the text that has no end of this value."""
 
-    def is_inside(self, text: str, position: int) -> bool:
+    def is_inside(self, text: str, position: int, begin: int = 0) -> bool:
         """Return whether a position is inside a value, which may have no end in the text so far.
 
-        Call this with growing positions, and with a text that grows at its end only.
+        The call begins at `begin`, which may change if the text before it was dropped. Call this with growing
+        positions, and with a text that grows at its end only.
         """
-        while self._end <= position:
-            if self._open is not None and len(text) == self._length:
+        while begin + self._end <= position:
+            if self._open is not None and len(text) - begin == self._length:
                 return True
-            start = self._open or STARTS.search(text, self._end, position)
-            if start is None:
-                return False
-            end = ENDS[start[0]].match(text, start.end())
-            self._open, self._length = (start, len(text)) if end is None else (None, 0)
+            if self._open is None:
+                start = STARTS.search(text, begin + self._end, position)
+                if start is None:
+                    return False
+                self._open, self._end = start[0], start.end() - begin
+            end = ENDS[self._open].match(text, begin + self._end)
             if end is None:
+                self._length = len(text) - begin
                 return True
-            self._end = end.end()
+            self._open, self._end = None, end.end() - begin
         return True
 
 
