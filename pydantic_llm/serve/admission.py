@@ -200,7 +200,7 @@ class Admissions:
         [spent] = await store.read(admission.key.name, [full])
         if full.find_exceeded(spent.amount + amount) == 'dollars':
             limit, left = full.nanodollars or 0, (full.nanodollars or 0) - spent.amount.nanodollars
-            budget = f'{limit / 1e9:g} US dollars a {full.name}: {max(left, 0) / 1e9:.6f} are left'
+            budget = f'{limit / 1e9:.15g} US dollars a {full.name}: {max(left, 0) / 1e9:.6f} are left'
             needed = f'{amount.dollars:.6f}'
         else:
             budget = f'{full.tokens} tokens a {full.name}: {max((full.tokens or 0) - spent.amount.tokens, 0)} are left'
@@ -225,7 +225,7 @@ def _describe_limits(limits: Limits) -> str:
         'requests a minute': limits.requests_per_minute,
         'tokens a minute': limits.tokens_per_minute,
     }
-    return 'limit of ' + ' and '.join(f'{value:g} {name}' for name, value in given.items() if value is not None)
+    return 'limit of ' + ' and '.join(f'{value:.15g} {name}' for name, value in given.items() if value is not None)
 
 
 def _open_rates(state: str | Path | None) -> RouterState:

@@ -201,11 +201,16 @@ def message_of(error: BaseException) -> str:
     return message if len(message) <= MAX_MESSAGE else f'{message[:MAX_MESSAGE]}…'
 
 
+def format_seconds(seconds: float) -> str:
+    """Write seconds as headers and Gemini's bodies take them: with up to 3 decimals, and without an exponent."""
+    return f'{seconds:.3f}'.rstrip('0').rstrip('.')
+
+
 def retry_headers(error: BaseException) -> Mapping[str, str]:
     """Return `retry-after`, in seconds, if it is known, and `x-should-retry: false` if a quota is exceeded.
 
     The SDKs of OpenAI and Anthropic read the latter, and would send a request with the status 429 three times.
     """
     seconds = error.retry_after if isinstance(error, ModelHTTPError) else None
-    headers = {} if seconds is None else {'retry-after': f'{seconds:g}'}
+    headers = {} if seconds is None else {'retry-after': format_seconds(seconds)}
     return {**headers, 'x-should-retry': 'false'} if isinstance(error, QuotaExceededError) else headers

@@ -29,7 +29,7 @@ from pydantic_llm.serve import create_app
 from pydantic_llm.serve.protocols import PROTOCOLS
 from tests.serve.conftest import Connect
 from tests.serve.models import failing_model, text_model, tool_call_model
-from tests.serve.protocols import ANTHROPIC, OPENAI, WIRES, Wire, data_of, events_of
+from tests.serve.protocols import ANTHROPIC, GEMINI, OPENAI, WIRES, Wire, data_of, events_of
 
 JSON = {'content-type': 'application/json'}
 
@@ -403,6 +403,14 @@ async def test_the_retry_delay_is_passed_on(connect: Connect, wire: Wire) -> Non
     async with connect(failing_model(RateLimitError(429, 'm', message='Too fast', retry_after=7.5))) as client:
         response = await client.post(wire.to(body := wire.request()), json=body)
     assert response.headers['retry-after'] == '7.5'
+
+
+@pytest.mark.parametrize(('seconds', 'shown'), [(2_676_450, '2676450'), (0.25, '0.25'), (0.00001, '0')])
+async def test_the_time_of_a_retry_is_written_without_an_exponent(connect: Connect, seconds: float, shown: str) -> None:
+    async with connect(failing_model(RateLimitError(429, 'm', message='Too fast', retry_after=seconds))) as client:
+        response = await client.post(GEMINI.to(body := GEMINI.request()), json=body)
+    assert response.headers['retry-after'] == shown
+    assert response.json()['error']['details'][0]['retryDelay'] == f'{shown}s'
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])

@@ -13,7 +13,7 @@ from typing import cast
 from ...exceptions import ModelHTTPError, NotFoundError, UserError
 from ...json_types import Json
 from ...transport.errors import RETRY_INFO
-from ...wire.serving import ServedRequest, message_of, reject_malformed, status_of
+from ...wire.serving import ServedRequest, format_seconds, message_of, reject_malformed, status_of
 from .serve_request import decode_contents, to_camel_case
 from .serve_response import StreamEncoder, encode_response
 from .serve_settings import decode_parameters, decode_settings
@@ -78,5 +78,5 @@ def encode_error(error: BaseException) -> tuple[int, Json]:
     status = status_of(error)
     body: Json = {'code': status, 'message': message_of(error), 'status': ERROR_STATUSES.get(status, 'INTERNAL')}
     if isinstance(error, ModelHTTPError) and error.retry_after is not None:
-        body['details'] = [{'@type': RETRY_INFO, 'retryDelay': f'{error.retry_after:g}s'}]
+        body['details'] = [{'@type': RETRY_INFO, 'retryDelay': f'{format_seconds(error.retry_after)}s'}]
     return status, {'error': body}
