@@ -132,4 +132,5 @@ def test_every_conversation_can_continue_in_another_room(source: Room, target: R
     messages = data.draw(conversations(source))
     assert target.build().encode(target.prepare(messages, None, ModelRequestParameters()))
 
+
 pytestmark = pytest.mark.filterwarnings('ignore::pydantic_llm.exceptions.UnknownSettingWarning')

@@ -49,7 +49,9 @@ class LiteLLMModel(ChatModel):
             for name, value in options.items()
             if name not in ServerOptions.__annotations__ and name not in LiteLLMModelSettings.__annotations__
         }
-        named: Any = {name: value for name, value in options.items() if name not in self._litellm_options}
+        first = settings if isinstance(settings, Mapping) else ()  # its values come before those of keywords
+        given = {*self._litellm_options, *first}
+        named: Any = {name: value for name, value in options.items() if name not in given}
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings, profile=profile, **named)
 
     def _choose_provider(
