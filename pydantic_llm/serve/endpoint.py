@@ -13,13 +13,12 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from ..json_types import Json
-from ..messages import ModelResponse
 from ..observers import listen
 from ..settings import ModelSettings
 from ..usage import RequestUsage
 from ..wire.served_fields import keep_encoded
 from ..wire.serving import ServedRequest
-from .admission import Admission, estimate_request
+from .admission import estimate_request
 from .bodies import Body
 from .budgets import Amount
 from .counting import CountApi, count_tokens
@@ -116,15 +115,8 @@ class Endpoint(BaseEndpoint):
         with self._keep_fields(served), listen(record.observe):
             estimate = partial(estimate_request, served)
             async with gateway.admissions.admit(call.key, record.model, estimate, record) as admission:
-                on_response = partial(self._account, record, admission)
+                on_response = partial(gateway.account, record, admission)
                 await call.exchange.send_response(served, model, fault, on_response)
-
-    async def _account(self, record: RequestRecord, admission: Admission | None, response: ModelResponse) -> None:
-        """Measure a response, and settle what was reserved for it."""
-        record.add_response(response)
-        if admission is not None:
-            self._gateway.find_cost(record)
-            await admission.settle_response(response)
 
 
 class CountEndpoint(BaseEndpoint):

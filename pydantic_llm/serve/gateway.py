@@ -13,10 +13,11 @@ from starlette.applications import Starlette
 from .._type_checks import check_callable
 from ..agent import Agent
 from ..embeddings.model import EmbeddingModel
+from ..messages import ModelResponse
 from ..models import Model
 from .access import Access
 from .access_log import AccessLog
-from .admission import Admissions
+from .admission import Admission, Admissions
 from .bodies import BodyReader
 from .catalog import Catalog
 from .costs import PriceList, PricesOfModel
@@ -96,6 +97,13 @@ class Gateway:
         response = record.take_response()
         if response is not None and response.usage.has_values():
             record.cost = self.prices.find_cost(record.model, response)
+
+    async def account(self, record: RequestRecord, admission: Admission | None, response: ModelResponse) -> None:
+        """Measure a response, and settle what was reserved for it."""
+        record.add_response(response)
+        if admission is not None:
+            self.find_cost(record)
+            await admission.settle_response(response)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncGenerator[None]:

@@ -69,10 +69,7 @@ class RowAnswers:
         with keep_encoded(find_unknown_fields(served), owner=protocol.fields_owner), listen(record.observe):
             async with self._admit(record, served, slots) as admission:
                 response = await model.request(served.messages, served.settings, served.parameters)
-                record.add_response(response)
-                if admission is not None:
-                    self._gateway.find_cost(record)
-                    await admission.settle_response(response)
+                await self._gateway.account(record, admission, response)
         return served, response
 
     @asynccontextmanager

@@ -40,7 +40,7 @@ class AdmittedModel(WrapperModel):
         """Send the request within the limits of the key."""
         async with self._admit(messages, model_settings, model_request_parameters) as (record, admission):
             response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-            await self._account(record, admission, response)
+            await self._gateway.account(record, admission, response)
             return response
 
     @asynccontextmanager
@@ -57,7 +57,7 @@ class AdmittedModel(WrapperModel):
                 record.stream = True
                 record.note_first_token()
                 yield stream
-            await self._account(record, admission, stream.get())
+            await self._gateway.account(record, admission, stream.get())
 
     @asynccontextmanager
     async def _admit(
@@ -81,9 +81,3 @@ class AdmittedModel(WrapperModel):
                 record.status = getattr(error, 'status_code', None) or 500
                 raise
             record.status, record.is_complete = 200, True
-
-    async def _account(self, record: RequestRecord, admission: Admission | None, response: ModelResponse) -> None:
-        record.add_response(response)
-        if admission is not None:
-            self._gateway.find_cost(record)
-            await admission.settle_response(response)
