@@ -211,7 +211,7 @@ def _check_mapping(key: Check, item: Check) -> Check:
     def accepts(value: Any) -> bool:
         if not isinstance(value, (dict, Mapping)):
             return False
-        fields = cast('Mapping[Any, Any]', value)  # type: ignore[redundant-cast]  # pyright needs it
+        fields = cast('Mapping[object, object]', value)
         return all(map(key.accepts, fields)) and (is_any or all(map(item.accepts, fields.values())))
 
     return Check(accepts, f'a dict with {item.wanted} for each name' if not is_any else 'a dict')
@@ -260,7 +260,7 @@ def _is_bias(value: Any) -> bool:
     """Return whether the value has a number for each token id; ids are texts of digits, as in JSON, or numbers."""
     return isinstance(value, Mapping) and all(
         str(token).lstrip('-').isdecimal() and PLAIN[float].accepts(bias)
-        for token, bias in cast('Mapping[Any, Any]', value).items()  # type: ignore[redundant-cast]  # pyright needs it
+        for token, bias in cast('Mapping[object, object]', value).items()
     )
 
 
@@ -276,7 +276,9 @@ def _show(name: str, value: object) -> str:
             return f'of type {type(value).__name__}'
         return text if len(text) <= MAX_CHARACTERS else f'{text[:MAX_CHARACTERS]}...'
     if isinstance(value, Mapping):
-        found = next((key for key, item in cast('Mapping[Any, Any]', value).items() if not isinstance(item, str)), None)  # type: ignore[redundant-cast]  # pyright needs it
+        found = next(
+            (key for key, item in cast('Mapping[object, object]', value).items() if not isinstance(item, str)), None
+        )
         return f'a dict whose {found!r} is no text' if found is not None else 'a dict with a name that is no text'
     return f'of type {type(value).__name__}'
 
