@@ -68,41 +68,43 @@ def start_log(request: RawRequest) -> RequestLog | None:
     exchanges = _captured.get()
     if exchanges is None and not logger.isEnabledFor(logging.DEBUG):
         return None
-    exchange = WireExchange(request.method, request.path, _decode(request.body))
+    log = RequestLog(request, keeps_bodies=exchanges is not None)
     if exchanges is not None:
-        exchanges.append(exchange)
-    return RequestLog(request, exchange, keeps_bodies=exchanges is not None)
+        exchanges.append(log.exchange)
+    return log
 
 
 class RequestLog:
     """The lines of one request. They begin with its number, since several requests can be under way."""
 
-    def __init__(self, request: RawRequest, exchange: WireExchange, *, keeps_bodies: bool) -> None:
+    def __init__(self, request: RawRequest, *, keeps_bodies: bool) -> None:
         self._number = next(_numbers)
         self._began = time.perf_counter()
-        self._exchange = exchange
         self._logs_bodies = os.environ.get(BODIES_VARIABLE) == '1'
         self._bodies: list[bytes] | None = [] if keeps_bodies or self._logs_bodies else None
+        body = '' if self._bodies is None else _decode(request.body)
+        self.exchange: WireExchange = WireExchange(request.method, request.path, body)
+        """What is known of the request so far; without bodies, unless they are kept or logged."""
         self._size = 0
         self._keys: list[str] = []
         size = len(request.body if request.file is None else request.file)
         self._write('%s %s of %s: sending %d bytes', request.method, request.path, request.model_name, size)
         if self._logs_bodies and request.body:
-            self._write('request body: %s', exchange.request)
+            self._write('request body: %s', self.exchange.request)
 
     def begin(self, response: Any) -> None:
         """Log the status of the response, whose headers have arrived."""
         sent = response.request
         self._keys = [*find_keys(sent)]
         url = _without_secrets(str(getattr(sent, 'url', '')))
-        self._exchange.url, self._exchange.status = url, response.status_code
+        self.exchange.url, self.exchange.status = url, response.status_code
         self._write('%s from %s after %.3f s', response.status_code, url, self._seconds)
 
     def fail(self, error: BaseException) -> None:
         """Log the error of a request that has no response with a success status."""
-        self._exchange.error = f'{type(error).__name__}: {error}'
-        self._exchange.seconds = self._seconds
-        self._write('failed after %.3f s: %s', self._seconds, self._exchange.error)
+        self.exchange.error = f'{type(error).__name__}: {error}'
+        self.exchange.seconds = self._seconds
+        self._write('failed after %.3f s: %s', self._seconds, self.exchange.error)
 
     async def count_bytes(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the chunks of the response."""
@@ -114,12 +116,12 @@ class RequestLog:
 
     def end(self) -> None:
         """Log what has arrived, when the response is closed."""
-        self._exchange.seconds = self._seconds
+        self.exchange.seconds = self._seconds
         self._write('received %d bytes in %.3f s', self._size, self._seconds)
         if self._bodies:
-            self._exchange.response = hide_keys(_decode(b''.join(self._bodies)), self._keys)
+            self.exchange.response = hide_keys(_decode(b''.join(self._bodies)), self._keys)
             if self._logs_bodies:
-                self._write('response body: %s', self._exchange.response)
+                self._write('response body: %s', self.exchange.response)
 
     @property
     def _seconds(self) -> float:
