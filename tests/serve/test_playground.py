@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -229,8 +230,9 @@ def draw_and_tell() -> list[Any]:
 def test_the_files_of_tools_are_shown_as_files() -> None:
     lines = ask(make_client(TestModel(), playground=[draw, draw_and_tell]), tools=['draw', 'draw_and_tell'])
     file = {'media_type': 'image/png', 'data': 'iVBORw=='}
-    results = [(line['text'], line['files']) for line in lines if line['kind'] == 'result']
-    assert results == [('', [file]), ('See the image.', [file])]
+    results = [(line['name'], line['text'], line['files']) for line in lines if line['kind'] == 'result']
+    # the tools run at the same time
+    assert sorted(results, key=itemgetter(0)) == [('draw', '', [file]), ('draw_and_tell', 'See the image.', [file])]
 
 
 async def test_a_client_that_reads_nothing_and_goes_frees_the_stream() -> None:
