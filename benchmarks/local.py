@@ -80,16 +80,7 @@ class Bare:
 
     def continuous(self, path: Path) -> tuple[Way, Callable[[], None]]:
         """Start the library's continuous batching. Return the way to use it and the function that stops it."""
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
-        manager = model.init_continuous_batching(
-            generation_config=transformers.GenerationConfig(
-                max_new_tokens=TOKENS, do_sample=False, eos_token_id=-1, pad_token_id=0
-            ),
-            continuous_batching_config=transformers.ContinuousBatchingConfig(
-                num_blocks=256, max_batch_tokens=512, use_cuda_graph=False
-            ),
-        )
-        manager.start()
+        manager = prefixes.start_continuous(path, TOKENS)
 
         async def serve(round_: int) -> int:
             manager.add_requests(self.make_prompts(round_), max_new_tokens=TOKENS)

@@ -93,18 +93,24 @@ def make_own_way(model: TransformersModel) -> Way:
     return serve
 
 
-def make_continuous_way(path: Path, tokenizer: Any) -> tuple[Way, Callable[[], None]]:
-    """Return the library's continuous batching, and the function that stops it."""
+def start_continuous(path: Path, max_new_tokens: int) -> Any:
+    """Start the library's continuous batching, and return its manager."""
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
     manager = model.init_continuous_batching(
         generation_config=transformers.GenerationConfig(
-            max_new_tokens=TOKENS, do_sample=False, eos_token_id=-1, pad_token_id=0
+            max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=-1, pad_token_id=0
         ),
         continuous_batching_config=transformers.ContinuousBatchingConfig(
             num_blocks=256, max_batch_tokens=512, use_cuda_graph=False
         ),
     )
     manager.start()
+    return manager
+
+
+def make_continuous_way(path: Path, tokenizer: Any) -> tuple[Way, Callable[[], None]]:
+    """Return the library's continuous batching, and the function that stops it."""
+    manager = start_continuous(path, TOKENS)
 
     async def serve(system: str, questions: Sequence[str]) -> Result:
         prompts = [encode(tokenizer, system, question) for question in questions]
