@@ -78,6 +78,14 @@ def test_a_response_is_sent_as_it_happens() -> None:
     assert lines[-1]['usage']['output'] > 0
 
 
+def test_arguments_that_are_objects_are_shown() -> None:
+    lines = ask(make_client(TestModel()), tools=['temperature'])
+    assert lines[:2] == [
+        {'kind': 'part', 'index': 0, 'part': 'call', 'id': lines[0]['id'], 'name': 'temperature', 'text': ''},
+        {'kind': 'delta', 'index': 0, 'text': '{"city":"a"}', 'replaces': True},
+    ]
+
+
 def test_the_messages_of_a_response_continue_the_conversation() -> None:
     def count_messages(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         return ModelResponse([TextPart(f'{len(messages)} messages')])

@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any, cast
 
+from pydantic_core import to_json
+
 from ...agent import Agent, AgentRunResult
 from ...agent.result import AgentRunResultEvent
 from ...exceptions import LLMError, UserError
@@ -79,6 +81,8 @@ async def _run_agent(question: Question, model: Model, tools: Sequence[Tool[Any]
                     yield {'kind': 'delta', 'index': event.index, 'text': text}
                 case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=str(text))):
                     yield {'kind': 'delta', 'index': event.index, 'text': text}
+                case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=dict(args))):  # it replaces those before
+                    yield {'kind': 'delta', 'index': event.index, 'text': to_json(args).decode(), 'replaces': True}
                 case FunctionToolResultEvent():
                     yield _encode_result(event)
                 case AgentRunResultEvent():

@@ -95,7 +95,7 @@ class Answer {
   extend(event) {
     const part = this.parts.get(event.index);
     if (!part) return;
-    part.text += event.text;
+    part.text = event.replaces ? event.text : part.text + event.text;
     this.changed.add(part);
     this.timer ??= setTimeout(() => this.render(), this.delay);
   }
