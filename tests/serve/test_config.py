@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.testclient import TestClient
 
 from pydantic_llm.cli import main
 from pydantic_llm.models.fallback import FallbackModel
@@ -102,6 +103,13 @@ def test_a_file_describes_models_keys_and_the_server(tmp_path: Path) -> None:
     assert (pool.deployments[1].built, pool.deployments[1].weight, pool.strategy) == (small, 3, 'sticky')
     assert (config.server.port, gateway.logs_requests) == (0, True)
     assert repr(config) == 'GatewayConfig(models: large, small, safe, pool; 2 keys)'
+
+
+def test_a_file_can_be_served_with_a_playground(tmp_path: Path) -> None:
+    config = load('[models.hello]\nmodel = "test"\n', tmp_path)
+    for playground, status in ((True, 200), (False, 404)):
+        client = TestClient(config.create_app(playground=playground), base_url='http://127.0.0.1')
+        assert client.get('/playground').status_code == status
 
 
 async def test_the_keys_of_a_file_are_accepted(tmp_path: Path) -> None:
