@@ -37,7 +37,7 @@ def ask(arguments: Namespace) -> None:
         raise UsageError("the question is missing: pydantic-llm 'Why is the sky blue?'")
     settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
     session = open_session(arguments, settings, output_type=_choose_output_type(arguments))
-    session.is_quiet = arguments.json or arguments.extract or session.output_type is not None
+    session.is_quiet = arguments.json or _extracts_code(arguments) or session.output_type is not None
     files = [] if piped_file is None else [piped_file]
     asyncio.run(_send(arguments, session, text, files))
 
@@ -63,13 +63,17 @@ def _print_result(arguments: Namespace, session: Session, turn: Turn) -> None:
         return
     if session.output_type is not None:
         print_object(turn.output)
-    elif arguments.extract:
-        print_text(extract_code(turn.response.text or ''))
+    elif _extracts_code(arguments):
+        print_text(extract_code(turn.response.text or '', last=arguments.extract_last))
     for file, path in zip(turn.response.files, paths, strict=True):
         if show_image(file):
             print_note(f'Saved as {path}')
         else:
             print(path)
+
+
+def _extracts_code(arguments: Namespace) -> bool:
+    return arguments.extract or arguments.extract_last
 
 
 def _choose_output_type(arguments: Namespace) -> object:
@@ -78,7 +82,7 @@ def _choose_output_type(arguments: Namespace) -> object:
     ]
     if len(schemas) > 1:
         raise UsageError('--schema and --schema-multi do not go together')
-    if schemas and arguments.extract:
+    if schemas and _extracts_code(arguments):
         raise UsageError('--extract and a schema do not go together')
     try:
         return read_schema(schemas[0][0], many=schemas[0][1]) if schemas else None

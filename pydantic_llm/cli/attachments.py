@@ -99,9 +99,7 @@ def _looks_like_text(data: bytes) -> bool:
 
 def read_standard_input() -> bytes:
     """Return the bytes of a pipe or a file; empty for a terminal."""
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        return b''
-    return sys.stdin.buffer.read()
+    return b'' if sys.stdin.isatty() else sys.stdin.buffer.read()
 
 
 def split_standard_input() -> tuple[str, BinaryContent | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def _save(chat: Chat, text: str) -> None:
     """Save the conversation: as Markdown, or as the JSON that `--history` reads."""
     if not text:
         raise UserError('/save needs a path: session.md for Markdown, session.json for --history')
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 -- which leaves the `~name` of an unknown user as it is
     if path.suffix == '.md':
         path.write_text(_format_markdown(chat.session.messages), encoding='utf-8')
     else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..exceptions import LLMError
 from .errors import UsageError, describe_error
-from .parser import COMMANDS, build_parser
+from .parser import COMMANDS, OF_LOGS_SHOW, build_parser
 
 __all__ = ('main',)
 
@@ -23,29 +24,14 @@ OF_THE_PROGRAM = ('-h', '--help', '--version')
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. For wrong usage, argparse exits the process with 2."""
-    _replace_what_cannot_be_encoded()
-    parser = build_parser()
-    argv = [*(sys.argv[1:] if argv is None else argv)]
-    if not argv and (sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()):
-        parser.print_help()
-        return 2
-    if not argv or argv[0] not in (*COMMANDS, *OF_THE_PROGRAM):
-        if (meant := _find_misspelt_command(argv)) is not None:
-            parser.error(f'{argv[0]!r} is not a command; did you mean {meant!r}? To ask it: pydantic-llm ask {argv[0]}')
-        argv = ['ask', *argv]
-    arguments, unknown = parser.parse_known_args(argv)
-    if unknown:
-        arguments.parser.error(f'unknown arguments: {" ".join(unknown)}')
+    _prepare_streams()
     try:
-        arguments.command(arguments)
-    except UsageError as error:
-        arguments.parser.error(str(error))
+        with _flush_output():
+            _run([*(sys.argv[1:] if argv is None else argv)])
     except KeyboardInterrupt:
         print('Interrupted.', file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes the standard output at exit: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (LLMError, OSError) as error:
         print(f'pydantic-llm: {describe_error(error)}', file=sys.stderr)
@@ -53,14 +39,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _replace_what_cannot_be_encoded() -> None:
+def _run(argv: list[str]) -> None:
+    """Run the command that the arguments name, or else `ask`."""
+    parser = build_parser()
+    if not argv and sys.stdin.isatty():
+        parser.print_help()
+        raise SystemExit(2)
+    if not argv or argv[0] not in (*COMMANDS, *OF_THE_PROGRAM):
+        if (meant := _find_misspelt_command(argv)) is not None:
+            parser.error(f'{argv[0]!r} is not a command; did you mean {meant!r}? To ask it: pydantic-llm ask {argv[0]}')
+        argv = ['ask', *argv]
+    if argv[0] == 'logs' and argv[1:2] and argv[1].startswith('-') and argv[1] not in OF_THE_PROGRAM:
+        argv = ['logs', 'show' if argv[1] in OF_LOGS_SHOW else 'list', *argv[1:]]
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        arguments.parser.error(f'unknown arguments: {" ".join(unknown)}')
+    try:
+        arguments.command(arguments)
+    except UsageError as error:
+        arguments.parser.error(str(error))
+
+
+@contextmanager
+def _flush_output() -> Generator[None]:
+    """Write the rest of the output at the end of a command, where an error of it can still be handled.
+
+    Python writes it at exit again, which must not fail: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _prepare_streams() -> None:
     """Make the output replace characters that its encoding does not have, such as one of a Latin-1 terminal.
 
-    An output that is closed, as cron and some service managers start programs, is that to nowhere.
+    A stream that is closed, as cron and some service managers start programs, is that from or to nowhere.
     """
-    for name in ('stdout', 'stderr'):
-        if getattr(sys, name) is None:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
-            setattr(sys, name, Path(os.devnull).open('w'))  # noqa: SIM115 -- until the process ends
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if (stream := getattr(sys, name)) is None or stream.closed:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 -- until the process ends
     if (reconfigure := getattr(sys.stdout, 'reconfigure', None)) is not None:
         reconfigure(errors='replace')
 

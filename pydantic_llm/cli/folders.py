@@ -22,7 +22,14 @@ OWNER_ONLY = 0o600
 
 
 def home_folder() -> Path:
-    """Return the folder, which may not exist yet."""
+    """Return the folder, which may not exist yet. Raises `UserError` if the user has no home."""
+    try:
+        return _find_home()
+    except RuntimeError as error:  # in a container, a user may have no home and no name
+        raise UserError(f'{error} Set {HOME_VARIABLE} to a folder for the log and the keys') from None
+
+
+def _find_home() -> Path:
     if given := os.environ.get(HOME_VARIABLE):
         return Path(given).expanduser()
     if sys.platform == 'darwin':

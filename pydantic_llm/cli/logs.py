@@ -80,8 +80,10 @@ def _show(arguments: Namespace) -> None:
     [row] = rows
     if arguments.json:
         print(json.dumps(_to_json(row), indent=2, ensure_ascii=False))
-    elif arguments.response or arguments.extract:
-        print_text(extract_code(row['response']) if arguments.extract else row['response'])
+    elif arguments.extract or arguments.extract_last:
+        print_text(extract_code(row['response'], last=arguments.extract_last))
+    elif arguments.response:
+        print_text(row['response'])
     else:
         _print_exchange(row)
 

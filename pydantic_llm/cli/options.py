@@ -79,6 +79,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         ),
         Option(('--schema-multi',), 'respond with a list of such objects', text('SCHEMA')),
         Option(('-x', '--extract'), 'print the first block of code of the response alone', FLAG),
+        Option(('--extract-last', '--xl'), 'print the last block of code of the response alone', FLAG),
         Option(('--json',), 'print the response with its usage and cost as JSON', FLAG),
         Option(('--no-stream',), 'show the response when it is complete', FLAG),
         Option(
@@ -100,7 +101,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
 }
 """The options by group of the help."""
 
-ASK_ALONE = ('schema', 'schema_multi', 'extract', 'json', 'save')
+ASK_ALONE = ('schema', 'schema_multi', 'extract', 'extract_last', 'json', 'save')
 """The options that `chat` does not have."""
 
 SETTING_OPTIONS: tuple[str, ...] = tuple(option.name for option in OPTIONS['settings'])
@@ -110,7 +111,7 @@ SAVED_OPTIONS: dict[str, Option] = {
     option.name: option
     for group, options in OPTIONS.items()
     for option in options
-    if group in ('model', 'tools', 'settings') or option.name in ('schema', 'schema_multi', 'extract')
+    if group in ('model', 'tools', 'settings') or option.name in ('schema', 'schema_multi', 'extract', 'extract_last')
 }
 """The options that a template can hold."""
 

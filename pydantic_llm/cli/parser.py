@@ -17,7 +17,7 @@ from .map_options import add_map_options
 from .options import add_options
 from .texts import decode_argument
 
-__all__ = ('COMMANDS', 'KEY_VARIABLE', 'build_parser')
+__all__ = ('COMMANDS', 'KEY_VARIABLE', 'OF_LOGS_SHOW', 'build_parser')
 
 KEY_VARIABLE = 'PYDANTIC_LLM_SERVE_KEY'
 """The environment variable of `serve --key`. Unlike an argument, it is not visible in the list of processes."""
@@ -185,8 +185,8 @@ def _add_logs_options(parser: ArgumentParser) -> None:
     search.add_argument('words', nargs='+')
     show = actions.add_parser('show', help='show a question and its response')
     show.add_argument('id', nargs='?', type=int, help='the number that `logs list` shows (default: the newest)')
-    show.add_argument('-r', '--response', action='store_true', help='print the response alone')
-    show.add_argument('-x', '--extract', action='store_true', help='print its first block of code alone')
+    for *flags, help in LOG_FORMS:
+        show.add_argument(*flags, action='store_true', help=help)
     for action in (listing, search):
         action.add_argument(
             '-n', '--count', type=int, default=20, metavar='N', help='the most rows (default: 20; 0: all)'
@@ -197,6 +197,16 @@ def _add_logs_options(parser: ArgumentParser) -> None:
     for name, help in LOG_ACTIONS.items():
         actions.add_parser(name, help=help)
 
+
+LOG_FORMS = (
+    ('-r', '--response', 'print the response alone'),
+    ('-x', '--extract', 'print its first block of code alone'),
+    ('--extract-last', '--xl', 'print its last block of code alone'),
+)
+"""The flags of `logs show` for a part of an exchange, and their help."""
+
+OF_LOGS_SHOW: tuple[str, ...] = tuple(flag for *flags, _ in LOG_FORMS for flag in flags)
+"""The options after which `logs` alone is `logs show`."""
 
 LOG_ACTIONS = {
     'off': 'write nothing to the log from now on',

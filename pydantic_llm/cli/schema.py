@@ -10,7 +10,7 @@ import json
 import re
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from ..exceptions import UserError
 from .functions import import_object
@@ -19,7 +19,7 @@ __all__ = ('read_schema',)
 
 TYPES: dict[str, type] = {'str': str, 'int': int, 'float': float, 'bool': bool}
 
-FIELD = re.compile(r'(?P<name>\w+)(?:\s+(?P<type>\w+)(?P<list>\[\])?)?\s*(?::\s*(?P<description>.*))?', re.DOTALL)
+FIELD = re.compile(r'(?P<name>\w[\w-]*)(?:\s+(?P<type>\w+)(?P<list>\[\])?)?\s*(?::\s*(?P<description>.*))?', re.DOTALL)
 """One field of the short form."""
 
 CLASS = re.compile(r'[\w./\\-]+:\w+')
@@ -62,18 +62,24 @@ def _use_json(text: str, name: str, *, many: bool) -> Any:
 
 
 def _read_fields(text: str) -> Any:
-    """Return a model with the fields of the short form. Raises `UserError` for a field that has another form."""
-    from pydantic import Field, create_model
+    """Return a type with the fields of the short form. Raises `UserError` for a field that has another form.
+
+    It is a `TypedDict`, in which a field can have any name: a model has attributes such as `json` and `copy` itself.
+    """
+    from pydantic import Field
+    from typing_extensions import TypedDict
 
     fields: dict[str, Any] = {}
     for line in text.split('\n' if '\n' in text else ','):
         if not (line := line.strip().rstrip(',')):
             continue
         match = FIELD.fullmatch(line)
-        if match is None or match['name'].startswith('_') or match['name'] in fields:
+        if match is None:
             raise UserError(f"--schema has the field {line!r}: write 'name', 'name int' or 'name int: a description'")
+        if match['name'] in fields:
+            raise UserError(f'--schema has the field {match["name"]!r} twice')
         if (kind := TYPES.get(match['type'] or 'str')) is None:
             raise UserError(f'--schema has the type {match["type"]!r} in {line!r}: write {", ".join(TYPES)}')
         shape = GenericAlias(list, (kind,)) if match['list'] else kind
-        fields[match['name']] = (shape, Field(description=match['description'] or None))
-    return create_model('Schema', **fields)
+        fields[match['name']] = Annotated[shape, Field(description=match['description'] or None)]
+    return TypedDict('Schema', fields)

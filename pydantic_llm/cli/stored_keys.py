@@ -73,7 +73,14 @@ def load_keys() -> None:
     for variable, entry in index.items():
         vendor = {name for group in groups if variable in group for name in group} | {variable}
         if not any(os.environ.get(name) for name in vendor) and (key := _read_entry(variable, entry)):
-            os.environ[variable] = key
+            _set_variable(variable, key)
+
+
+def _set_variable(name: str, key: str) -> None:
+    try:
+        os.environ[name] = key
+    except ValueError as error:  # a NUL, or a name with '='
+        raise UserError(f'{str(keys_path())!r} has a wrong entry {name!r} ({error}): repair or delete it') from None
 
 
 def _read_entry(variable: str, entry: object) -> str | None:

@@ -35,9 +35,15 @@ def replace_surrogates(text: str) -> str:
 
 
 def encode_json(value: object, *, indent: int | None = None, exclude: Any = None) -> str:
-    """Return a value as JSON, with bytes as base64."""
+    """Return a value as JSON, with bytes as base64, and null for numbers that JSON does not have."""
+    options: dict[str, Any] = {
+        'exclude': exclude,
+        'bytes_mode': 'base64',
+        'inf_nan_mode': 'null',
+        'serialize_unknown': True,
+    }
     try:
-        return to_json(value, indent=indent, exclude=exclude, bytes_mode='base64', serialize_unknown=True).decode()
+        return to_json(value, indent=indent, **options).decode()
     except (PydanticSerializationError, UnicodeError):  # lone surrogates
-        plain = to_jsonable_python(value, exclude=exclude, bytes_mode='base64', serialize_unknown=True)
+        plain = to_jsonable_python(value, **options)
         return replace_surrogates(json.dumps(plain, indent=indent, ensure_ascii=False))

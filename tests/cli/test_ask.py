@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pydantic_llm.cli import main
+from pydantic_llm.cli.results import extract_code
 from pydantic_llm.messages import ModelRequest, TextPart, ToolCallPart, UserPromptPart
 from pydantic_llm.models.test import TestModel
 from pydantic_llm.serve import LocalServer, create_app
@@ -154,6 +156,35 @@ def test_extract_prints_the_first_block_of_code(cli: Cli, scripted: Scripted, te
     assert cli('-m', 'scripted:a', 'Write code', '-x').out == shown
 
 
+BLOCKS = """\
+1. In a list:
+
+   ```python
+   if a:
+       print('`')
+   ```
+
+~~~~
+```
+not a block
+```
+~~~~~
+
+    ````js
+    last()
+    ````
+Then ``` is no block.
+"""
+
+
+def test_blocks_of_code_may_be_indented_and_have_other_fences(cli: Cli, scripted: Scripted) -> None:
+    scripted.responses = [BLOCKS, BLOCKS]
+    assert cli('-m', 'scripted:a', 'Write code', '--extract').out == "if a:\n    print('`')\n"
+    assert cli('-m', 'scripted:a', 'Write code', '--extract-last').out == 'last()\n'
+    assert cli('logs', '--xl').out == 'last()\n'
+    assert extract_code(BLOCKS.partition('````js')[0], last=True) == '```\nnot a block\n```\n'
+
+
 def test_verbose_prints_tokens_cost_and_time(cli: Cli, url: str) -> None:
     pytest.importorskip('genai_prices')
     run = cli('hi', '-m', 'openai:gpt-5.4-mini', '--base-url', f'{url}/v1', '-v')
@@ -186,21 +217,59 @@ def test_ctrl_c_exits_with_130(cli: Cli, scripted: Scripted) -> None:
     assert (run.code, run.out, run.err) == (130, '', 'Interrupted.\n')
 
 
-def test_a_reader_that_stops_ends_the_program_quietly(tmp_path: Path) -> None:
-    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
-    command = f'"{sys.executable}" -m pydantic_llm models openai | head -1; echo "${{PIPESTATUS[0]}}"'
-    run = subprocess.run(
-        ['bash', '-c', command], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+def run_in_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of bash in which `$LLM` is the command line."""
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(Path(__file__).parents[2]),
+        'LLM': f'{sys.executable} -m pydantic_llm',
+    }
+    return subprocess.run(
+        ['bash', '-c', command], env=environment, capture_output=True, text=True, check=False, cwd=folder
     )
+
+
+@pytest.mark.parametrize('command', ['$LLM models openai | head -1', '$LLM -m test hi | true'])
+def test_a_reader_that_stops_ends_the_program_quietly(tmp_path: Path, command: str) -> None:
+    run = run_in_shell(tmp_path, f'{command}; echo "${{PIPESTATUS[0]}}"')
     assert run.stderr == ''
     assert run.stdout.splitlines()[-1] == '0'
 
 
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
+def test_an_output_on_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
+    run = run_in_shell(tmp_path, 'PYDANTIC_LLM_MODEL=test $LLM models default > /dev/full; $LLM -m test hi > /dev/full')
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == ['pydantic-llm: [Errno 28] No space left on device'] * 2
+
+
 @pytest.mark.parametrize('closed', ['>&-', '<&- >&- 2>&-'])
 def test_a_closed_output_is_one_to_nowhere(tmp_path: Path, closed: str) -> None:
-    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
-    command = f'"{sys.executable}" -m pydantic_llm -m test hi {closed}'
-    run = subprocess.run(
-        ['bash', '-c', command], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    run = run_in_shell(tmp_path, f'$LLM -m test hi {closed}')
     assert (run.returncode, run.stderr) == (0, '')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'code'),
+    [(['hi'], 0), (['chat'], 0), ([], 2), (['keys', 'set', 'openai'], 2), (['--tool', 'os:getcwd', '--approve', 'a'], 1)],
+)
+def test_a_closed_input_is_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
+) -> None:
+    monkeypatch.setattr('sys.stdin', None)
+    monkeypatch.setenv('PYDANTIC_LLM_MODEL', 'test')
+    try:
+        assert main(arguments) == code
+    except SystemExit as error:  # wrong usage
+        assert error.code == code
+    finally:
+        sys.stdin.close()
+
+
+def test_a_user_without_a_home_gets_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('HOME', 'PYDANTIC_LLM_HOME', 'XDG_CONFIG_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr('os.path.expanduser', lambda path: path)  # as for an id without a name
+    run = cli('-m', 'test', 'hi')
+    assert (run.code, run.err.count('\n')) == (1, 1)
+    assert 'PYDANTIC_LLM_HOME' in run.err

@@ -100,6 +100,15 @@ def test_a_broken_file_is_named(cli: Cli, home: Path) -> None:
     assert f'{str(home / "keys.json")!r} is not valid JSON' in run.err
 
 
+@pytest.mark.parametrize('entry', ['{"A=B": "a-key"}', '{"OPENAI_API_KEY": "a\\u0000key"}'])
+def test_an_entry_that_no_variable_can_have_is_named(cli: Cli, home: Path, entry: str) -> None:
+    home.mkdir()
+    (home / 'keys.json').write_text(entry)
+    run = cli('-m', 'test', 'hi')
+    assert (run.code, run.err.count('\n')) == (1, 1)
+    assert 'has a wrong entry' in run.err
+
+
 def test_a_key_is_stored_in_the_keyring_if_there_is_one(
     cli: Cli, home: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,8 @@ def test_the_log_is_searched_for_all_words_without_regard_to_case(cli: Cli, scri
     assert [row['id'] for row in json.loads(cli('logs', 'search', 'apple', '--json').out)] == [1, 3]
     assert [row['id'] for row in json.loads(cli('logs', 'search', 'äpfel', 'THIRD', '--json').out)] == [3]
     assert [row['id'] for row in json.loads(cli('logs', 'list', '--json', '-n', '1').out)] == [3]
+    assert cli('logs', '-n1', '--json').out == cli('logs', 'list', '--json', '-n', '1').out
+    assert cli('logs', '-r').out == 'Äpfel\n'
     assert json.loads(cli('logs', 'list', '--json', '-m', 'other').out) == []
     assert cli('logs', 'search', '100%', "'").err == 'Nothing in the log matches.\n'
 

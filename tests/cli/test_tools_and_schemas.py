@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, TypeAdapter
 
 from pydantic_llm.cli.schema import read_schema
 from pydantic_llm.cli.settings import parse_settings
@@ -155,7 +156,7 @@ def test_a_schema_makes_the_response_json(cli: Cli, tmp_path: Path, arguments: l
 
 
 def test_the_fields_of_a_schema_have_types_and_descriptions() -> None:
-    schema = read_schema('name, age int: in years').model_json_schema()
+    schema = TypeAdapter(read_schema('name, age int: in years')).json_schema()
     assert schema['properties'] == {
         'name': {'title': 'Name', 'type': 'string'},
         'age': {'title': 'Age', 'type': 'integer', 'description': 'in years'},
@@ -163,12 +164,27 @@ def test_the_fields_of_a_schema_have_types_and_descriptions() -> None:
     assert schema['required'] == ['name', 'age']
 
 
+def test_a_field_of_a_schema_may_have_the_name_of_an_attribute(cli: Cli) -> None:
+    names = {name for name in dir(BaseModel) if not name.startswith('__')} | {'class', '_x', '1st', 'is-valid'}
+    run = cli('-m', 'test', '--schema', ', '.join(sorted(names)), 'hi')
+    assert (run.code, run.err) == (0, '')
+    assert json.loads(run.out).keys() == names
+
+
+def test_a_number_that_json_does_not_have_is_null(cli: Cli, scripted: Scripted) -> None:
+    for arguments in (['--schema', 'x float, y'], ['--schema', '{"type": "object", "properties": {}}', '--json']):
+        scripted.responses = [[ToolCallPart('final_result', '{"x": NaN, "y": "\\ud800"}')]]
+        run = cli('-m', 'scripted:a', *arguments, 'hi')
+        assert '"x":null' in run.out.replace(' ', '')
+
+
 @pytest.mark.parametrize(
     ('schema', 'message'),
     [
         ('', '--schema is empty'),
         ('age number', "--schema has the type 'number' in 'age number': write str, int, float, bool"),
-        ('a, a', "--schema has the field 'a'"),
+        ('a, a', "--schema has the field 'a' twice"),
+        ('a b c', "--schema has the field 'a b c'"),
         ('{"type"', 'is not a JSON schema'),
         ('{"type": "string"}', 'object'),
         ('cli_weather:Cat', "'cli_weather' has no 'Cat'"),
