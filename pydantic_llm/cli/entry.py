@@ -82,7 +82,9 @@ def _prepare_streams() -> None:
     A stream that is closed, as cron and some service managers start programs, is that from or to nowhere.
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
-        if (stream := getattr(sys, name)) is None or stream.closed:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
+        if (
+            stream := getattr(sys, name)
+        ) is None or stream.closed:  # https://docs.python.org/3/library/sys.html#sys.__stdin__
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 -- until the process ends
     if (reconfigure := getattr(sys.stdout, 'reconfigure', None)) is not None:
         reconfigure(errors='replace')

@@ -251,7 +251,13 @@ def test_a_closed_output_is_one_to_nowhere(tmp_path: Path, closed: str) -> None:
 
 @pytest.mark.parametrize(
     ('arguments', 'code'),
-    [(['hi'], 0), (['chat'], 0), ([], 2), (['keys', 'set', 'openai'], 2), (['--tool', 'os:getcwd', '--approve', 'a'], 1)],
+    [
+        (['hi'], 0),
+        (['chat'], 0),
+        ([], 2),
+        (['keys', 'set', 'openai'], 2),
+        (['--tool', 'os:getcwd', '--approve', 'a'], 1),
+    ],
 )
 def test_a_closed_input_is_an_empty_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
@@ -259,11 +265,12 @@ def test_a_closed_input_is_an_empty_one(
     monkeypatch.setattr('sys.stdin', None)
     monkeypatch.setenv('PYDANTIC_LLM_MODEL', 'test')
     try:
-        assert main(arguments) == code
+        found: object = main(arguments)
     except SystemExit as error:  # wrong usage
-        assert error.code == code
+        found = error.code
     finally:
         sys.stdin.close()
+    assert found == code
 
 
 def test_a_user_without_a_home_gets_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
