@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -242,14 +244,18 @@ async def test_a_cached_content_that_is_gone_is_replaced_by_the_whole_prompt() -
         ]  # fmt: skip
 
 
+def let_time_pass(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change the clock of the cached contents alone, since event loops stop if theirs is changed."""
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
+    monkeypatch.setattr(cached_content_module, 'time', clock)
+
+
 async def test_a_cached_content_is_renewed_before_its_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with run('1h') as (server, model):
         await model.request([ASK])
-        now = cached_content_module.time.monotonic()
-        monkeypatch.setattr(cached_content_module.time, 'monotonic', lambda: now + 2000)
+        let_time_pass(2000, monkeypatch)
         await model.request([ASK])
         await model.request([ASK])
-        monkeypatch.undo()
         assert server.calls == [
             'POST cachedContents', 'POST cached', 'PATCH cachedContents', 'POST cached', 'POST cached',
         ]  # fmt: skip
@@ -259,10 +265,8 @@ async def test_a_cached_content_is_renewed_before_its_time_ends(monkeypatch: pyt
 async def test_an_expired_cached_content_is_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with run() as (server, model):
         await model.request([ASK])
-        now = cached_content_module.time.monotonic()
-        monkeypatch.setattr(cached_content_module.time, 'monotonic', lambda: now + 400)
+        let_time_pass(400, monkeypatch)
         await model.request([ASK])
-        monkeypatch.undo()
         assert server.calls == ['POST cachedContents', 'POST cached'] * 2
 
 
