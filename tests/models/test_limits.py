@@ -283,7 +283,8 @@ async def test_a_fallback_is_asked_if_no_slot_becomes_free() -> None:
     await asyncio.wait([first])
 
 
-async def test_a_waiter_whose_loop_stands_still_does_not_hold_up_the_others() -> None:
+async def test_a_waiter_whose_loop_stands_still_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('pydantic_llm.models.limits.wait_queue.POLL_SECONDS', 0.1)
     model = ConcurrencyLimitedModel(Scripted('a', [60.0], ['Two']), limit=1)
     first = await occupy(model)
     stopped: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
