@@ -15,13 +15,13 @@ import pytest
 from pydantic_llm.exceptions import UserError
 
 SDKS = frozenset(
-    'openai anthropic groq mistralai cohere huggingface_hub litellm botocore boto3 google cryptography httpx torch '
-    'transformers'.split()
+    'openai anthropic groq mistralai cohere huggingface_hub litellm botocore boto3 google cryptography httpx aiohttp '
+    'torch transformers'.split()
 )
 """The packages that the environment does not have."""
 
-REQUIRED = frozenset({'boto3', 'botocore', 'google', 'litellm', 'torch', 'transformers'})
-"""Those that the library imports itself, for vendors and engines that are nothing without them."""
+REQUIRED = frozenset({'aiohttp', 'boto3', 'botocore', 'google', 'litellm', 'torch', 'transformers'})
+"""Those that the library imports itself: for vendors and engines that are nothing without them, or on demand."""
 
 NEEDS = re.compile(r"needs the package '([a-z0-9_]+)[.']")
 

@@ -1,4 +1,4 @@
-"""Connections through each kind of client. The packages of vendors are imported when a connection needs them."""
+"""Connections through each kind of client. What not all environments have is imported when a connection needs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pydantic_llm.models.openai import OpenAIChatModel
 from pydantic_llm.providers.bedrock import BedrockProvider
 from pydantic_llm.providers.openai import OpenAIProvider
 from pydantic_llm.transport import Deadlines, RawRequest
-from pydantic_llm.transport.aiohttp_client import AiohttpClient, AiohttpClients
 from pydantic_llm.transport.aws import AwsConnection
 from pydantic_llm.transport.aws_http import make_http_client
 from pydantic_llm.transport.clients import make_httpx2_client
@@ -92,8 +91,10 @@ def own_httpx2(url: str) -> HTTPConnection:
 
 def own_aiohttp(url: str) -> HTTPConnection:
     """Return the connection that a provider makes where aiohttp is installed."""
-    client = AiohttpClient(timeout=httpx2.Timeout(600, connect=5), user_agent='pydantic-llm', proxies=Proxies())
-    return through_http(client, url, AiohttpClients(), follow_redirects=True)
+    aiohttp_client = import_module('pydantic_llm.transport.aiohttp_client')
+    timeout = httpx2.Timeout(600, connect=5)
+    client = aiohttp_client.AiohttpClient(timeout=timeout, user_agent='pydantic-llm', proxies=Proxies())
+    return through_http(client, url, aiohttp_client.AiohttpClients(), follow_redirects=True)
 
 
 def through_http(client: Any, url: str, operations: Any = None, **options: Any) -> HTTPConnection:

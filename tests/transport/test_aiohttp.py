@@ -27,6 +27,8 @@ from tests.transport.clients import KEY, raw_request
 from tests.transport.conftest import LIBRARIES, ConnectOwn, Serve
 from tests.transport.server import Exchange, send_completion, serve_in_thread
 
+pytest.importorskip('aiohttp')
+
 
 async def read_all(stream: ByteStream) -> bytes:
     chunks: list[bytes] = []
