@@ -59,6 +59,24 @@ TEMPLATES = {
     'text beside calls is left out': f'{TOOLS}{{% for m in messages %}}<{{{{ m.role }}}}>'
     f'{{% if m.tool_calls %}}{CALLS}{{% else %}}{{{{ m.content }}}}{{% endif %}}\n{{% endfor %}}',
     'the user may not follow a result': raising("m.role == 'user' and not loop.first and loop.previtem.role == 'tool'"),
+    'text beside calls is left out later': f'{TOOLS}{{% for m in messages %}}<{{{{ m.role }}}}>'
+    '{% if not m.tool_calls or loop.last or loop.nextitem == messages[-1] %}{{ m.content }}{% endif %}'
+    f'{CALLS}\n{{% endfor %}}',
+    'calls beside text are left out': f'{TOOLS}{{% for m in messages %}}<{{{{ m.role }}}}>{{{{ m.content }}}}'
+    f'{{% if not m.content %}}{CALLS}{{% endif %}}\n{{% endfor %}}',
+    'the first turn is the user with tools': f'{TOOLS}{{% set rest = messages %}}{{% if tools %}}'
+    "{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}<system>{{ messages[0].content }}\n{% endif %}"
+    '<user>{{ rest[0].content }}\n{% set rest = rest[1:] %}{% endif %}'
+    f'{{% for m in rest %}}<{{{{ m.role }}}}>{{{{ m.content }}}}{CALLS}\n{{% endfor %}}',
+    'the system prompt is in the last turn of the user': "{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}"
+    f'{{% else %}}{{% set rest = messages %}}{{% endif %}}{TOOLS}{{% for m in rest %}}<{{{{ m.role }}}}>'
+    "{% if loop.last and m.role == 'user' and rest | length < messages | length %}{{ messages[0].content }}{% endif %}"
+    f'{{{{ m.content }}}}{CALLS}\n{{% endfor %}}',
+    'there must be tools': '{% if not tools %}{{ raise_exception("no tools") }}{% endif %}' + f'{TOOLS}'
+    '{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}' + CALLS + '{% else %}{{ m.content }}{% endif %}\n{% endfor %}',
+    'tools are Python': ALL.replace('{{ tool.function.name }}', '{{ tool }}'),
+    'there must be a user': '{% if not messages | selectattr("role", "equalto", "user") | list %}'
+    f'{{{{ raise_exception("no user") }}}}{{% endif %}}{ALL}',
     'contents are lists': f'{TOOLS}{{% for m in messages %}}<{{{{ m.role }}}}>'
     "{% if m.content is string %}{% if m.role == 'tool' %}{{ m.content }}{% endif %}{% else %}"
     f'{{% for piece in m.content %}}{{{{ piece.text }}}}{{% endfor %}}{{% endif %}}{CALLS}\n{{% endfor %}}',
@@ -97,12 +115,14 @@ def name(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def encode(template: str, messages: list[ModelMessage]) -> tuple[str, list[str]]:
+TOKENIZER = tiny.make_tokenizer()
+
+
+def encode(template: Any, messages: list[ModelMessage], settings: Any = None) -> tuple[str, list[str]]:
     """Return the prompt and the warnings."""
-    tokenizer = tiny.make_tokenizer()
-    tokenizer.chat_template = template
-    encoder = RequestEncoder(Tokenizer(tokenizer), takes_images=False, options={})
-    request = TransformersModel('never-loaded').prepare(messages, None, PARAMETERS)
+    TOKENIZER.chat_template = template
+    encoder = RequestEncoder(Tokenizer(TOKENIZER), takes_images=False, options={})
+    request = TransformersModel('never-loaded').prepare(messages, settings, PARAMETERS)
     return encoder.encode(request).text, request.warnings
 
 
@@ -112,7 +132,7 @@ def test_every_word_of_a_conversation_is_in_the_prompt_in_order(name: str) -> No
     places = [text.index(word) for word in WORDS if not word.startswith('SYSTEM')]
     if name != 'one call in a turn':
         assert places == sorted(places), text
-    assert "{'city'" not in text
+    assert "{'city': 'CITY" not in text
 
 
 @pytest.mark.parametrize(
@@ -123,6 +143,7 @@ def test_every_word_of_a_conversation_is_in_the_prompt_in_order(name: str) -> No
         ('arguments are text', []),
         ('system prompts are first', ['system prompts inside the conversation were sent at its beginning']),
         ('past calls are left out', ['past tool calls were sent as text: the chat template leaves them out']),
+        ('tools are Python', []),
         ('results have another role', ['past tool calls were sent as text: the chat template leaves them out']),
     ],
 )
@@ -133,6 +154,26 @@ def test_a_change_is_reported_once(name: str, warnings: list[str]) -> None:
 def test_a_conversation_may_begin_with_a_response(name: str) -> None:
     text, _ = encode(TEMPLATES[name], [ModelResponse([TextPart('RESPONSE-0')]), *HISTORY])
     assert [word for word in ('RESPONSE-0', *WORDS) if word not in text] == []
+
+
+def test_a_conversation_may_begin_with_a_call(name: str) -> None:
+    text, _ = encode(TEMPLATES[name], [ModelResponse(call('CITY-0')), ModelRequest([result('CITY-0', 'RESULT-0')])])
+    assert [word for word in ('CITY-0', 'RESULT-0', 'weather') if word not in text] == []
+
+
+def test_a_conversation_may_be_a_system_prompt_alone(name: str) -> None:
+    text, _ = encode(TEMPLATES[name], [ModelRequest([SystemPromptPart('SYSTEM-1')])])
+    assert [word for word in ('SYSTEM-1', 'weather') if word not in text] == []
+
+
+def test_past_calls_are_in_a_prompt_without_tools_too(name: str) -> None:
+    if name == 'there must be tools':
+        return
+    text, warnings = encode({'default': TURN, 'tool_use': TEMPLATES[name]}, HISTORY, {'tool_choice': 'none'})
+    assert [word for word in WORDS if word not in text] == []
+    assert ('past tool calls were sent as text' in f'{warnings}') == ('tools' in TEMPLATES[name])
+    text, _ = encode(TEMPLATES[name], HISTORY, {'tool_choice': 'none'})
+    assert [word for word in WORDS if word not in text] == []
 
 
 def test_each_call_is_followed_by_its_result_if_a_turn_may_have_one_call() -> None:

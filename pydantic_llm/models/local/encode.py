@@ -14,6 +14,7 @@ from typing import Any
 from ...constraints import Constraint, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
+from ...messages import ToolCallPart
 from ...profiles.thinking import FIXED, NO_LIMIT, ThinkingScale
 from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
 from ...streaming.text_calls.forced import ForcedReader
@@ -27,7 +28,7 @@ from ...wire.turns import HistoryTarget
 from .encode_messages import TemplateFeatures, encode_messages
 from .options import LocalOptions
 from .parallel_calls import split_parallel_calls
-from .template_probe import probe_template
+from .template_probe import TemplateFacts, probe_template
 from .tokenizer import Tokenizer
 from .tools import close_objects, describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
 
@@ -68,11 +69,11 @@ class RequestEncoder:
         self._tokenizer = tokenizer
         self._template = template = tokenizer.template
         self._options = dict(options.get('apply_chat_template_kwargs') or {})
-        self._facts = probe_template(
-            lambda turns, tools: tokenizer.render(turns, tools, self._options),
-            has_tools=bool(re.search(r'\btools\b', template)),
-            has_listed_content=takes_images,
-        )
+        self._takes_images = takes_images
+        self._mentions_tools = bool(re.search(r'\btools\b', template))
+        self._known_facts: dict[tuple[bool, bool], TemplateFacts] = {}
+        self._has_tools: bool = self._find_facts(has_tools=True, has_calls=True).has_tools
+        """True if the template renders the tools of a request."""
         self.format: CallFormat = self._choose_format(options.get('tool_format'))
         name, arguments = self.format.keys
         self.keys: tuple[str, str] = (
@@ -80,13 +81,18 @@ class RequestEncoder:
             options.get('tool_arguments_key') or arguments,
         )
         """The keys of a tool call's name and arguments."""
-        self._features = TemplateFeatures(
-            self._facts,
-            _find_thinking_field(template),
-            takes_images,
-            self.keys,
-            text_only_reason=tokenizer.text_only_reason,
-        )
+
+    def _find_facts(self, *, has_tools: bool, has_calls: bool) -> TemplateFacts:
+        """Return what the template can express in conversations of one kind."""
+        key = has_tools and self._mentions_tools, has_calls
+        if key not in self._known_facts:
+            self._known_facts[key] = probe_template(
+                lambda turns, tools: self._tokenizer.render(turns, tools, self._options),
+                has_tools=key[0],
+                has_calls=has_calls,
+                has_listed_content=self._takes_images,
+            )
+        return self._known_facts[key]
 
     def _choose_format(self, name: CallFormatName | None) -> CallFormat:
         if name is not None:
@@ -94,7 +100,7 @@ class RequestEncoder:
                 raise UserError(f'tool_format is one of {", ".join(CALL_FORMATS)}, not {name!r}')
             return CALL_FORMATS[name]
         # without tools in the template, they are described as JSON, which every reader reads as well
-        return find_format(self._template, self._tokenizer.added_tokens if self._facts.has_tools else ())
+        return find_format(self._template, self._tokenizer.added_tokens if self._has_tools else ())
 
     def encode(self, request: PreparedRequest) -> EncodedRequest:
         tools, is_forced = _resolve_tools(request)
@@ -111,7 +117,7 @@ class RequestEncoder:
         if constraint is not None and not is_forced and self.format.name == 'harmony':
             text += self.format.opening  # the constraint is for the text after the header of a message
         if is_forced:
-            opening = self.format.opening if self._facts.has_tools or self.format.reads_thinking else ''
+            opening = self.format.opening if self._has_tools or self.format.reads_thinking else ''
             return EncodedRequest(text + opening, images, constraint, ForcedReader(self.keys), None, ())
         has_reader = bool(tools) or self.format.reads_thinking
         calls = self.format.make([tool.name for tool in tools], self.keys) if has_reader else None
@@ -124,10 +130,19 @@ class RequestEncoder:
         self, request: PreparedRequest, tools: Sequence[ToolDefinition], options: Json
     ) -> tuple[str, list[bytes]]:
         """Return the text of the prompt and its images."""
-        if tools and not self._facts.has_tools:
+        if tools and not self._has_tools:
             request = replace(request, instructions=[*request.instructions, describe_tools(tools, self.keys)])
-        turns, images = encode_messages(self._fit_history(request), self._features)
-        native_tools = encode_tools(tools) if self._facts.has_tools else []
+        native_tools = encode_tools(tools) if self._has_tools else []
+        facts = self._find_facts(has_tools=bool(native_tools), has_calls=bool(native_tools) or _has_calls(request))
+        features = TemplateFeatures(
+            facts,
+            self._has_tools,
+            _find_thinking_field(self._template),
+            self._takes_images,
+            self.keys,
+            text_only_reason=self._tokenizer.text_only_reason,
+        )
+        turns, images = encode_messages(self._fit_history(request, facts), features)
         try:
             return self._tokenizer.render(turns, native_tools, options), images
         except UserError:
@@ -135,19 +150,19 @@ class RequestEncoder:
         except Exception as error:
             raise UserError(f'The chat template does not take this conversation: {error}') from error
 
-    def _fit_history(self, request: PreparedRequest) -> PreparedRequest:
+    def _fit_history(self, request: PreparedRequest, facts: TemplateFacts) -> PreparedRequest:
         """Return the request with a history that the template renders as a whole."""
         target = HistoryTarget(
             system=request.system,
             model_name=request.model_name,
-            rules=replace(self._facts.rules, **MISTRAL_IDS) if self.format.name == 'mistral' else self._facts.rules,
+            rules=replace(facts.rules, **MISTRAL_IDS) if self.format.name == 'mistral' else facts.rules,
             tools=frozenset([tool.name for tool in request.parameters.tools]),
             supports_tools=True,
             instructions=request.instructions,
             note=request.note_change,
         )
         messages = fit_history(request.messages, target)
-        if not self._facts.has_parallel_calls:
+        if not facts.has_parallel_calls:
             messages = split_parallel_calls(messages)
         return replace(request, messages=messages, instructions=target.instructions)
 
@@ -181,6 +196,11 @@ class RequestEncoder:
             return JsonSchema(schema)
         marks = (self.format.opening, '\n</tool_call>' if self.format.name == 'hermes' else '')
         return make_call_or_output_constraint(tools, self.keys, schema, marks, self._tokenizer.added_tokens)
+
+
+def _has_calls(request: PreparedRequest) -> bool:
+    """Return whether the history has tool calls."""
+    return any(isinstance(part, ToolCallPart) for message in request.messages for part in message.parts)
 
 
 def _resolve_tools(request: PreparedRequest) -> tuple[list[ToolDefinition], bool]:

@@ -44,6 +44,8 @@ class TemplateFeatures:
     """The features of a model's chat template."""
 
     facts: TemplateFacts
+    has_tools: bool
+    """True if it renders the tools of a request."""
     thinking_field: str | None
     """The field for past thinking; `None` if it renders none."""
     takes_images: bool
@@ -87,6 +89,8 @@ def encode_messages(request: PreparedRequest, features: TemplateFeatures) -> tup
             case _:
                 assert_never(message)
     turns = _add_instructions(conversation.turns, request.instructions)
+    if not features.facts.renders_system_alone and all(turn['role'] == 'system' for turn in turns):
+        turns = [{**turn, 'role': 'user'} for turn in turns]
     has_lists = features.takes_images or features.facts.has_listed_content
     return ([_with_listed_content(turn) for turn in turns] if has_lists else turns), conversation.images
 
@@ -144,7 +148,7 @@ def _add_tool_result(conversation: _Conversation, name: str, id: str, content: s
         conversation.add('tool', content, name=name, tool_call_id=id)
         return
     conversation.add('user', f'The tool {name} answered:\n{content}')
-    if conversation.features.facts.has_tools:
+    if conversation.features.has_tools:
         conversation.request.note_change('past tool calls were sent as text: the chat template leaves them out')
 
 

@@ -1,7 +1,8 @@
 """Finds out what a chat template can express, by rendering short conversations with it.
 
 Templates leave out what they do not know, or raise an exception: past tool calls, system prompts inside a conversation,
-two responses in a row. `probe_template` tries each of these once per model, so that they can be expressed another way.
+two responses in a row. `probe_template` tries each of these once per model and kind of conversation, so that they can be
+expressed another way.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ Render = Callable[[list[Json], list[Json]], str]
 TOOL = 'probe_tool'
 ARGUMENTS = ('probe-argument-1', 'probe-argument-2')
 RESULTS = ('probe-result-1', 'probe-result-2')
-
+PYTHON_ARGUMENTS = "{'city': 'probe"
+"""The arguments of a past call, written as Python instead of JSON."""
 
 ANY_ORDER = HistoryRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateFacts:
-    """What a chat template can express."""
+    """What a chat template can express in a conversation of one kind."""
 
     rules: HistoryRules = ANY_ORDER
     """The order of messages that it accepts, and the place of system prompts."""
@@ -43,42 +45,57 @@ class TemplateFacts:
     """True if a turn may have several tool calls."""
     renders_text_with_calls: bool = True
     """True if it renders the text of a turn that has tool calls."""
+    renders_system_alone: bool = True
+    """True if it renders a conversation that has only a system prompt."""
     has_listed_content: bool = False
     """True if the content of a turn must be a list of pieces, also if it is text alone."""
 
 
-def probe_template(render: Render, *, has_tools: bool, has_listed_content: bool = False) -> TemplateFacts:
-    """Return what a template can express. `has_tools` is true if it mentions tools."""
-    probe = _Probe(render, has_listed_content)
-    if not has_listed_content and not probe.renders([_user(1)], 'probe-user-1'):
-        probe.has_listed_content = True
-    if not probe.renders([_user(1)], 'probe-user-1'):
-        return TemplateFacts(has_tools=has_tools, renders_calls=has_tools, has_listed_content=has_listed_content)
-    rules = probe.find_rules()
-    facts = TemplateFacts(rules=rules, has_listed_content=probe.has_listed_content)
-    return probe.find_tools(facts) if has_tools else facts
+def probe_template(
+    render: Render, *, has_tools: bool = False, has_calls: bool = False, has_listed_content: bool = False
+) -> TemplateFacts:
+    """Return what a template can express in conversations of one kind.
+
+    A template may render the same turns in another way, or with another of the model's templates, if there are tools.
+    `has_tools` is true for a request with tools that the template mentions, `has_calls` for past tool calls in it.
+    """
+    for tools in [TOOLS, ()] if has_tools else [()]:
+        for is_listed in [True] if has_listed_content else [False, True]:
+            probe = _Probe(render, tools, is_listed)
+            if probe.renders([_user(1)], 'probe-user-1'):
+                return probe.find_facts(has_calls=has_calls)
+    return TemplateFacts(has_tools=has_tools, renders_calls=has_tools, has_listed_content=has_listed_content)
 
 
 class _Probe:
     """Renders conversations, and looks for their words in the text."""
 
-    def __init__(self, render: Render, has_listed_content: bool) -> None:
+    def __init__(self, render: Render, tools: Sequence[Json], has_listed_content: bool) -> None:
         self._render = render
-        self.has_listed_content = has_listed_content
+        self._tools = tools
+        self._has_listed_content = has_listed_content
 
-    def renders(self, turns: Sequence[Json], *words: str, tools: Sequence[Json] = ()) -> bool:
+    def renders(self, turns: Sequence[Json], *words: str) -> bool:
         """Return whether the template renders the turns, with all of the words in the text."""
-        text = self._try(turns, tools)
-        return text is not None and all(word in text for word in words)
-
-    def _try(self, turns: Sequence[Json], tools: Sequence[Json]) -> str | None:
-        shaped = [_list_content(turn) if self.has_listed_content else turn for turn in turns]
+        shaped = [_list_content(turn) if self._has_listed_content else turn for turn in turns]
         try:
-            return self._render(shaped, list(tools))
+            text = self._render(shaped, [*self._tools])
         except Exception:  # noqa: BLE001 -- templates raise whatever they like
-            return None
+            return False
+        return all(word in text for word in words) and PYTHON_ARGUMENTS not in text
 
-    def find_rules(self) -> HistoryRules:
+    def find_facts(self, *, has_calls: bool) -> TemplateFacts:
+        """Return the facts, with those about past tool calls if there are tools or calls."""
+        has_tools = self.renders([_user(1)], TOOL)
+        facts = TemplateFacts(
+            rules=self._find_rules(),
+            has_tools=has_tools,
+            renders_system_alone=self.renders([_system(1)], 'probe-system-1', TOOL if has_tools else ''),
+            has_listed_content=self._has_listed_content,
+        )
+        return self._find_calls(facts) if has_tools or has_calls else facts
+
+    def _find_rules(self) -> HistoryRules:
         responses = [_user(1), _assistant(1), _assistant(2), _user(2)]
         return HistoryRules(
             system_prompts=self._find_system_prompts(),
@@ -93,35 +110,53 @@ class _Probe:
         inside = [_system(1), _user(1), _assistant(1), _system(2), _user(2)]
         return 'anywhere' if self.renders(inside, 'probe-system-1', 'probe-system-2') else 'first'
 
-    def find_tools(self, facts: TemplateFacts) -> TemplateFacts:
-        if not self.renders([_user(1)], TOOL, tools=TOOLS):
-            return facts
+    def _find_calls(self, facts: TemplateFacts) -> TemplateFacts:
+        """Return the facts with those about past tool calls, and with the rules for conversations that have some."""
         as_text = not self._renders_call(as_text=False) and self._renders_call(as_text=True)
         if not as_text and not self._renders_call(as_text=False):
-            return replace(facts, has_tools=True)
-        begin = [_user(1), _call(1, as_text=as_text), _result(1)]
-        follows = self.renders([*begin, _user(2)], RESULTS[0], 'probe-user-2', tools=TOOLS)
-        with_text = {**_call(1, as_text=as_text), 'content': 'probe-text'}
+            return facts
+        turns = [_user(1), _call(1, as_text=as_text), _result(1)]
+        with_text = [_user(1), {**turns[1], 'content': 'probe-text'}, _result(1)]
         return replace(
             facts,
-            rules=replace(facts.rules, user_after_result=follows),
-            has_tools=True,
+            rules=self._find_rules_for_calls(facts.rules, turns),
             renders_calls=True,
             arguments_as_text=as_text,
             has_parallel_calls=self._renders_parallel_calls(as_text=as_text),
-            renders_text_with_calls=self.renders([_user(1), with_text, _result(1)], 'probe-text', tools=TOOLS),
+            renders_text_with_calls=self._renders_always(with_text, 'probe-text', ARGUMENTS[0]),
+        )
+
+    def _find_rules_for_calls(self, rules: HistoryRules, turns: Sequence[Json]) -> HistoryRules:
+        """Return the rules for conversations with past tool calls, such as the one of these turns."""
+        # Mistral Nemo renders the system prompt with the last turn, if that is the user's.
+        has_system = self.renders([_system(1), *turns], 'probe-system-1')
+        # Llama 3.1 takes the first turn for the user's, if there are tools. Qwen 3.5 raises if no turn is the user's.
+        call, result = turns[1:]
+        may_be_first = self.renders([call, result, _user(1)], ARGUMENTS[0], RESULTS[0], 'probe-user-1')
+        may_be_alone = self.renders([call, result], ARGUMENTS[0], RESULTS[0])
+        return replace(
+            rules,
+            system_prompts=rules.system_prompts if has_system else 'never',
+            response_first=rules.response_first and may_be_first and may_be_alone,
+            user_after_result=self.renders([*turns, _user(2)], RESULTS[0], 'probe-user-2'),
         )
 
     def _renders_call(self, *, as_text: bool) -> bool:
         """Return whether a past call and its result are rendered, with arguments as JSON."""
-        turns = [_user(1), _call(1, as_text=as_text), _result(1)]
-        text = self._try(turns, TOOLS)
-        return text is not None and ARGUMENTS[0] in text and RESULTS[0] in text and "{'city'" not in text
+        return self._renders_always([_user(1), _call(1, as_text=as_text), _result(1)], ARGUMENTS[0], RESULTS[0])
+
+    def _renders_always(self, turns: Sequence[Json], *words: str) -> bool:
+        """Return whether the turns are rendered with these words now, and when the conversation continues.
+
+        gpt-oss drops the text of a turn with calls when a response follows.
+        """
+        later = [*turns, _assistant(1), _user(2)]
+        return self.renders(turns, *words) and self.renders(later, *words, 'probe-assistant-1', 'probe-user-2')
 
     def _renders_parallel_calls(self, *, as_text: bool) -> bool:
         calls = [*_call(1, as_text=as_text)['tool_calls'], *_call(2, as_text=as_text)['tool_calls']]
         turns = [_user(1), {**_call(1, as_text=as_text), 'tool_calls': calls}, _result(1), _result(2)]
-        return self.renders(turns, *ARGUMENTS, *RESULTS, tools=TOOLS)
+        return self.renders(turns, *ARGUMENTS, *RESULTS)
 
 
 TOOLS: list[Json] = [
