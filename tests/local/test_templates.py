@@ -73,7 +73,9 @@ TEMPLATES = {
     "{% if loop.last and m.role == 'user' and rest | length < messages | length %}{{ messages[0].content }}{% endif %}"
     f'{{{{ m.content }}}}{CALLS}\n{{% endfor %}}',
     'there must be tools': '{% if not tools %}{{ raise_exception("no tools") }}{% endif %}' + f'{TOOLS}'
-    '{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}' + CALLS + '{% else %}{{ m.content }}{% endif %}\n{% endfor %}',
+    '{% for m in messages %}<{{ m.role }}>{% if m.tool_calls %}'
+    + CALLS
+    + '{% else %}{{ m.content }}{% endif %}\n{% endfor %}',
     'tools are Python': ALL.replace('{{ tool.function.name }}', '{{ tool }}'),
     'there must be a user': '{% if not messages | selectattr("role", "equalto", "user") | list %}'
     f'{{{{ raise_exception("no user") }}}}{{% endif %}}{ALL}',
