@@ -68,8 +68,9 @@ TEMPLATES = {
     "{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}<system>{{ messages[0].content }}\n{% endif %}"
     '<user>{{ rest[0].content }}\n{% set rest = rest[1:] %}{% endif %}'
     f'{{% for m in rest %}}<{{{{ m.role }}}}>{{{{ m.content }}}}{CALLS}\n{{% endfor %}}',
-    'the system prompt is in the last turn of the user': "{% if messages[0].role == 'system' %}{% set rest = messages[1:] %}"
-    f'{{% else %}}{{% set rest = messages %}}{{% endif %}}{TOOLS}{{% for m in rest %}}<{{{{ m.role }}}}>'
+    'the system prompt is in the last turn of the user': "{% if messages[0].role == 'system' %}"
+    f'{{% set rest = messages[1:] %}}{{% else %}}{{% set rest = messages %}}{{% endif %}}'
+    f'{TOOLS}{{% for m in rest %}}<{{{{ m.role }}}}>'
     "{% if loop.last and m.role == 'user' and rest | length < messages | length %}{{ messages[0].content }}{% endif %}"
     f'{{{{ m.content }}}}{CALLS}\n{{% endfor %}}',
     'there must be tools': '{% if not tools %}{{ raise_exception("no tools") }}{% endif %}' + f'{TOOLS}'

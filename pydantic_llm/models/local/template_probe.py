@@ -1,8 +1,8 @@
 """Finds out what a chat template can express, by rendering short conversations with it.
 
 Templates leave out what they do not know, or raise an exception: past tool calls, system prompts inside a conversation,
-two responses in a row. `probe_template` tries each of these once per model and kind of conversation, so that they can be
-expressed another way.
+two responses in a row. `probe_template` tries each of these once per model and kind of conversation, so that they can
+be expressed another way.
 """
 
 from __future__ import annotations
