@@ -251,10 +251,10 @@ class PreparingModel(Model):
     """The prefix of the vendor's own settings: `'openai_'`."""
     history_rules: ClassVar[HistoryRules] = HistoryRules()
     """What the API accepts in past messages. The profile's `history_rules` override them for one model."""
-    own_settings: ClassVar[Collection[str] | None] = None
-    """The names of the vendor's own settings; `None` accepts every name with the prefix."""
     settings_type: ClassVar[type | None] = None
     """The `TypedDict` of the vendor's own settings, whose annotations their values are checked by."""
+    own_settings: ClassVar[Collection[str] | None] = None
+    """The names of the vendor's own settings: those of `settings_type`; `None` accepts every name with the prefix."""
     response_fields: ClassVar[Sequence[str]] = ()
     """The fields of a past response, other than its parts, that decide how it is encoded."""
     message_settings: ClassVar[Sequence[str]] = ()
@@ -285,6 +285,8 @@ class PreparingModel(Model):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if 'own_settings' not in vars(cls) and (settings_type := vars(cls).get('settings_type')) is not None:
+            cls.own_settings = frozenset(settings_type.__annotations__.keys() - ModelSettings.__annotations__.keys())
         if prefix := getattr(cls, 'settings_prefix', None):
             register_setting_names(prefix, cls.own_settings)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -60,7 +60,6 @@ class AnthropicModel(WireModel[AnthropicModelProfile]):
     settings_prefix = 'anthropic_'
     settings_type: ClassVar[type | None] = AnthropicModelSettings
     history_rules = HISTORY
-    own_settings: ClassVar[Collection[str] | None] = frozenset(AnthropicModelSettings.__annotations__)
     profile_type = AnthropicModelProfile
     api_name = 'a message'
     encodes_items = True

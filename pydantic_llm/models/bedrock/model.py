@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from urllib.parse import quote
 
@@ -50,7 +49,6 @@ class BedrockConverseModel(WireModel[BedrockModelProfile]):
     settings_prefix = 'bedrock_'
     settings_type: ClassVar[type | None] = BedrockModelSettings
     history_rules = HISTORY
-    own_settings: ClassVar[Collection[str] | None] = frozenset(BedrockModelSettings.__annotations__)
     profile_type = BedrockModelProfile
     token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='inputTokens')
     api_name = 'a Converse response'

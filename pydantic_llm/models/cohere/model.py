@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
@@ -46,7 +45,6 @@ class CohereModel(WireModel[CohereModelProfile]):
     settings_prefix = 'cohere_'
     settings_type: ClassVar[type | None] = CohereModelSettings
     history_rules = HISTORY
-    own_settings: ClassVar[Collection[str] | None] = frozenset(CohereModelSettings.__annotations__)
     profile_type = CohereModelProfile
     api_name = 'a chat response'
     token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(

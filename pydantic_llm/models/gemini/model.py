@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
@@ -70,7 +69,6 @@ class GeminiModel(WireModel[GeminiModelProfile]):
     settings_prefix = 'gemini_'
     settings_type: ClassVar[type | None] = GeminiModelSettings
     history_rules = HISTORY
-    own_settings: ClassVar[Collection[str] | None] = frozenset(GeminiModelSettings.__annotations__)
     profile_type = GeminiModelProfile
     api_name = 'a generateContent response'
     token_count_api: ClassVar[TokenCountApi | None] = TokenCountApi(encode_token_count, field='totalTokens')

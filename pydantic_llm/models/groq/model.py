@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from ...profiles import ModelProfileSpec
@@ -27,7 +26,6 @@ class GroqModel(ChatModel):
     supported_settings: ClassVar[frozenset[str]] = GROQ.supported
     settings_prefix = 'groq_'
     settings_type: ClassVar[type | None] = GroqModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(GroqModelSettings.__annotations__)
 
     def __init__(
         self,

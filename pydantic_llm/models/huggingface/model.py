@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from ...profiles import ModelProfileSpec
@@ -28,7 +27,6 @@ class HuggingFaceModel(ChatModel):
     supported_settings: ClassVar[frozenset[str]] = HUGGINGFACE.supported
     settings_prefix = 'huggingface_'
     settings_type: ClassVar[type | None] = HuggingFaceModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(HuggingFaceModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...exceptions import UserError
@@ -32,7 +32,6 @@ class LiteLLMModel(ChatModel):
     supported_settings: ClassVar[frozenset[str]] = LITELLM.supported
     settings_prefix = 'litellm_'
     settings_type: ClassVar[type | None] = LiteLLMModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(LiteLLMModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from os import PathLike, fspath
 from typing import Any, ClassVar, Unpack
 
-from ...settings import ModelSettings
 from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from ..local.options import check_count
 from .engine import LlamaCppEngine
@@ -29,9 +28,6 @@ class LlamaCppModel(LocalModel):
 
     settings_prefix = 'llamacpp_'
     settings_type: ClassVar[type | None] = LlamaCppModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(LlamaCppModelSettings.__annotations__) - frozenset(
-        ModelSettings.__annotations__
-    )
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from ...messages import DocumentUrl, FileUrl
@@ -29,7 +28,6 @@ class MistralModel(ChatModel):
     supported_settings: ClassVar[frozenset[str]] = MISTRAL.supported
     settings_prefix = 'mistral_'
     settings_type: ClassVar[type | None] = MistralModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(MistralModelSettings.__annotations__)
 
     def __init__(
         self,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Unpack
 
-from ...settings import ModelSettings
 from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from .engine import MLXEngine
 from .load import MLXSource
@@ -25,9 +24,6 @@ class MLXModel(LocalModel):
 
     settings_prefix = 'mlx_'
     settings_type: ClassVar[type | None] = MLXModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(MLXModelSettings.__annotations__) - frozenset(
-        ModelSettings.__annotations__
-    )
 
     def __init__(
         self,

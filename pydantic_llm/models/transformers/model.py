@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from os import PathLike, fspath
 from typing import Any, ClassVar, Unpack
 
 from ...exceptions import UserError
-from ...settings import ModelSettings
 from ..local import Adapters, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
 from .engine import Batching, TransformersBatching, TransformersEngine
 from .parts import TransformersSource
@@ -26,9 +25,6 @@ class TransformersModel(LocalModel):
 
     settings_prefix = 'transformers_'
     settings_type: ClassVar[type | None] = TransformersModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(TransformersModelSettings.__annotations__) - frozenset(
-        ModelSettings.__annotations__
-    )
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Unpack, cast
 
@@ -40,9 +40,6 @@ class VLLMModel(LocalModel):
     supported_settings: ClassVar[frozenset[str]] = SHARED_SETTINGS | {'logprobs', 'top_logprobs'}
     settings_prefix = 'vllm_'
     settings_type: ClassVar[type | None] = VLLMModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(VLLMModelSettings.__annotations__) - frozenset(
-        ModelSettings.__annotations__
-    )
 
     def __init__(
         self,

@@ -29,7 +29,6 @@ class OpenAIChatModel(ChatModel):
     supported_settings: ClassVar[frozenset[str]] = OPENAI.supported
     settings_prefix = 'openai_'
     settings_type: ClassVar[type | None] = OpenAIChatModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(OpenAIChatModelSettings.__annotations__)
     _service: ServiceSettings | None = None
     _service_names: frozenset[str] = frozenset()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from urllib.parse import quote
@@ -50,7 +50,6 @@ class OpenAIResponsesModel(WireModel[OpenAIModelProfile]):
     supported_settings = SUPPORTED
     settings_prefix = 'openai_'
     settings_type: ClassVar[type | None] = OpenAIResponsesModelSettings
-    own_settings: ClassVar[Collection[str] | None] = frozenset(OpenAIResponsesModelSettings.__annotations__)
     profile_type = OpenAIModelProfile
     api_name = 'a response of the Responses API'
 
