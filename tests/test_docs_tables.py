@@ -220,6 +220,19 @@ def test_every_page_of_the_reference_is_listed() -> None:
 # ---------------------------------------------------------------------- README.md, which the package index shows too
 
 
+@pytest.mark.parametrize('map', [DOCS / 'architecture.md', ROOT / 'CONTRIBUTING.md'], ids=lambda path: path.name)
+def test_both_maps_of_the_package_name_every_folder(map: Path) -> None:
+    folders = [folder.name for folder in (ROOT / 'pydantic_llm').iterdir() if (folder / '__init__.py').is_file()]
+    text = map.read_text(encoding='utf-8')
+    assert [name for name in folders if f'{name}/' not in text] == []
+
+
+def test_the_map_of_the_transport_names_modules_that_exist() -> None:
+    _, _, table = (DOCS / 'architecture.md').read_text(encoding='utf-8').partition('| module in `transport/` |')
+    names = re.findall(r'`(\w+\.py)`', table.partition('\n\n')[0])
+    assert [name for name in names if not (ROOT / 'pydantic_llm' / 'transport' / name).is_file()] == []
+
+
 def test_the_links_of_the_readme_are_absolute_and_lead_to_files() -> None:
     text = re.sub(r'(?s)```.*?```', '', (ROOT / 'README.md').read_text())
     homepage = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['urls']['Homepage']
