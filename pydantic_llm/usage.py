@@ -6,6 +6,7 @@ to both, and `output_tokens` contains those of thinking and of audio. `Usage.spl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -293,6 +294,14 @@ class RunUsage(Usage):
 
     def __call__(self) -> RunUsage:
         return self
+
+
+def add_usages(usages: Iterable[Usage]) -> RunUsage:
+    """Return the sum of the usage of several requests or runs."""
+    total = RunUsage()
+    for usage in usages:
+        total.incr(usage)
+    return total
 
 
 @dataclass(repr=False, kw_only=True, slots=True)

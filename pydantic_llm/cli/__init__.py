@@ -7,8 +7,8 @@ request, which `ask` and `chat` share. Each command is a function in the module 
 
 A request: `conversation` opens a `session` from the options (`choice` and `vendors` find the model, `settings` reads
 `-o`, `schema` and `functions` read `--schema`, `--tool` and `--mcp`, `attachments` the files, `templates` the saved
-options). `turn` sends it, `shown` and `screen` show the response while it arrives, `results`, `images` and `usage_line`
-print the rest, `log` keeps it.
+options). `turn` sends it, `turn_display` and `screen` show the response while it arrives, `results`, `images` and
+`usage_line` print the rest, `log` keeps it.
 
 `folders` has the place of the files, `stored_keys` the keys, `notes` prints to the standard error, `errors` and `texts`
 make errors and foreign encodings readable.

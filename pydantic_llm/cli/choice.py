@@ -9,8 +9,9 @@ from ..exceptions import UserError
 from ..models import Model, infer_model
 from .errors import UsageError
 from .folders import read_config
+from .notes import print_note
 
-__all__ = ('MODEL_VARIABLE', 'build_model', 'choose_name', 'default_model_name')
+__all__ = ('MODEL_VARIABLE', 'build_model', 'choose_name', 'default_model_name', 'resolve_name')
 
 MODEL_VARIABLE = 'PYDANTIC_LLM_MODEL'
 """The environment variable of the default model."""
@@ -38,6 +39,14 @@ def choose_name(name: str | None, base_url: str | None = None) -> Choice:
     if name is None:
         return _choose_default()
     return Choice(name if base_url is None else _add_prefix(name))
+
+
+def resolve_name(name: str | None, base_url: str | None = None) -> str:
+    """Return the model string of `choose_name`. Print the reason for a default model."""
+    choice = choose_name(name, base_url)
+    if choice.reason is not None:
+        print_note(f'Using {choice.name}, {choice.reason}.')
+    return choice.name
 
 
 def build_model(name: str, base_url: str | None = None) -> Model:
@@ -72,11 +81,10 @@ def _choose_default() -> Choice:
         return Choice(name)
     if name := read_config().get('model'):
         return Choice(name)
-    from .vendors import find_default_name, key_variables
+    from .vendors import find_default_name, find_set_variable, key_variables
 
     for prefix, variables in key_variables().items():
-        used = next((variable for variable in variables if os.environ.get(variable)), None)
-        if used and (found := find_default_name(prefix)):
+        if (used := find_set_variable(variables)) and (found := find_default_name(prefix)):
             return Choice(found, f'since {used} is set; -m, {MODEL_VARIABLE} or `models default` choose another')
     raise UserError(
         f'No model is named and no key is set: name a model with -m, or set a key ({", ".join(EXAMPLES)}, ...; '

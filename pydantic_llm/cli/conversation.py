@@ -6,10 +6,9 @@ from argparse import Namespace
 from typing import Any
 
 from ..settings import ModelSettings
-from .choice import build_model, choose_name
+from .choice import build_model, resolve_name
 from .functions import make_toolsets
 from .log import Entry, OldConversation, open_log, read_conversation
-from .notes import print_note
 from .session import Session
 from .turn import Turn
 
@@ -20,12 +19,10 @@ def open_session(arguments: Namespace, settings: ModelSettings, *, output_type: 
     """Return the conversation that the options of `ask` or `chat` describe: a new one, or one from the log."""
     old = _find_old_conversation(arguments)
     base_url = arguments.base_url or (old.base_url if old and not arguments.model else None)
-    choice = choose_name(old.model if old and arguments.model is None else arguments.model, base_url)
-    if choice.reason:
-        print_note(f'Using {choice.name}, {choice.reason}.')
+    name = resolve_name(old.model if old and arguments.model is None else arguments.model, base_url)
     return Session(
-        model=build_model(choice.name, base_url),
-        name=choice.name,
+        model=build_model(name, base_url),
+        name=name,
         base_url=base_url,
         system=arguments.system if arguments.system is not None or old is None else old.system,
         settings=settings,

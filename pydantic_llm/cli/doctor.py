@@ -24,7 +24,7 @@ from .choice import default_model_name
 from .errors import describe_error
 from .folders import home_folder
 from .log import is_log_on
-from .vendors import find_default_name, key_variables
+from .vendors import find_default_name, find_set_variable, key_variables
 
 __all__ = ('doctor',)
 
@@ -124,7 +124,7 @@ def _find_configured() -> Iterator[tuple[str, str]]:
     """Yield each vendor with a key once, by its first prefix, and the variable."""
     seen: set[tuple[str, ...]] = set()
     for prefix, variables in key_variables().items():
-        used = next((variable for variable in variables if os.environ.get(variable)), None)
+        used = find_set_variable(variables)
         if used is not None and variables not in seen:
             seen.add(variables)
             yield prefix, used

@@ -59,7 +59,7 @@ def make_toolsets(tools: Sequence[str], servers: Sequence[str], *, approve: bool
         return []
     from ..tools.tool import Tool
     from ..toolsets import AbstractToolset, FunctionToolset
-    from .called_tools import CalledToolset
+    from .tool_calls import ErrorReportingToolset
 
     functions: list[Any] = []
     toolsets: list[Any] = []
@@ -73,8 +73,8 @@ def make_toolsets(tools: Sequence[str], servers: Sequence[str], *, approve: bool
         toolsets.append(FunctionToolset(functions))
     for server in servers:
         toolsets += _connect(server)
-    called = [CalledToolset(toolset) for toolset in toolsets]
-    return [toolset.approval_required() for toolset in called] if approve else [*called]
+    reporting = [ErrorReportingToolset(toolset) for toolset in toolsets]
+    return [toolset.approval_required() for toolset in reporting] if approve else [*reporting]
 
 
 def _connect(server: str) -> list[Any]:

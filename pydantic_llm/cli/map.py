@@ -18,7 +18,7 @@ from ..many.input_file import InputFile, InputSummary
 from ..many.map_requests import check_first, map_rows
 from ..many.requests import RowRequests
 from ..many.results_file import ResultsFile
-from .choice import choose_name
+from .choice import resolve_name
 from .errors import UsageError
 from .map_models import ModelRecipe, VLLMRecipe
 from .map_progress import MapProgress, format_counts, format_duration
@@ -137,15 +137,10 @@ def _make_recipe(arguments: Namespace) -> tuple[ModelRecipe | VLLMRecipe, str]:
     if arguments.engine == 'vllm':
         name = arguments.model[0].removeprefix('vllm:')
         return VLLMRecipe(name=name, tensor_parallel_size=arguments.tensor_parallel_size), f'vllm:{name}'
-    names = arguments.model or [None]
-    chosen = [choose_name(name, arguments.base_url) for name in names]
-    for choice in chosen:
-        if choice.reason is not None:
-            print_note(f'Using {choice.name}, {choice.reason}.')
     share = arguments.workers or 2 if arguments.engine == 'ray' else 1
     requests, tokens = arguments.requests_per_minute, arguments.tokens_per_minute
     recipe = ModelRecipe(
-        names=[choice.name for choice in chosen],
+        names=[resolve_name(name, arguments.base_url) for name in arguments.model or [None]],
         base_url=arguments.base_url,
         requests_per_minute=requests and requests / share,
         tokens_per_minute=tokens and tokens / share,

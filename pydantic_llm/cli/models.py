@@ -29,7 +29,7 @@ from .choice import MODEL_VARIABLE, build_model, choose_name
 from .errors import UsageError
 from .folders import config_path, read_config, write_private
 from .notes import LINE_WIDTH, print_note
-from .vendors import key_variables, list_known_names, make_provider
+from .vendors import find_set_variable, key_variables, list_known_names, make_provider
 
 __all__ = ('models',)
 
@@ -171,7 +171,7 @@ class _Prefix:
     @property
     def used(self) -> str | None:
         """The variable that is set."""
-        return next((variable for variable in self.key_variables if os.environ.get(variable)), None)
+        return find_set_variable(self.key_variables)
 
 
 def _format_key(row: _Prefix) -> str:

@@ -15,7 +15,7 @@ from .errors import UsageError
 
 __all__ = ('list_setting_names', 'parse_settings')
 
-WORDS: dict[str, Any] = {
+LITERALS: dict[str, Any] = {
     'on': True,
     'yes': True,
     'True': True,
@@ -66,8 +66,8 @@ def _read_values(text: str) -> Iterator[Any]:
     try:
         yield json.loads(text)
     except ValueError:
-        if text in WORDS:
-            yield WORDS[text]
+        if text in LITERALS:
+            yield LITERALS[text]
     yield text
     yield text.split(',') if ',' in text else [text]
 

@@ -14,8 +14,8 @@ from ..messages import ModelMessage, ModelRequest, ModelResponse, PartStartEvent
 from ..models import StreamedResponse
 from .notes import print_note
 from .session import Session
-from .shown import Shown
 from .texts import encode_json
+from .turn_display import TurnDisplay, describe_other_content
 from .usage_line import format_usage
 
 __all__ = ('Turn',)
@@ -34,7 +34,7 @@ class Turn:
     def __init__(self, session: Session, content: str | Sequence[UserContent]) -> None:
         self._session = session
         self._content = content
-        self._shown = Shown(is_quiet=session.is_quiet, verbose=session.verbose)
+        self._display = TurnDisplay(is_quiet=session.is_quiet, verbose=session.verbose)
         self._started = perf_counter()
         self._stream: StreamedResponse | None = None
         self._request = ModelRequest([UserPromptPart(content)], instructions=session.system)
@@ -79,7 +79,7 @@ class Turn:
             await (self._run_model() if is_plain else self._run_agent())
         finally:
             self.seconds = perf_counter() - self._started
-            self._shown.finish()
+            self._display.finish()
         self._print_notes()
 
     async def _run_model(self) -> None:
@@ -88,7 +88,7 @@ class Turn:
         if session.stream:
             async with session.model.request_stream(messages, session.settings) as self._stream:
                 async for event in self._stream:
-                    self._shown.show(event)
+                    self._display.show(event)
             response = self._stream.get()
         else:
             response = await session.model.request(messages, session.settings)
@@ -99,7 +99,7 @@ class Turn:
     async def _run_agent(self) -> None:
         from ..agent import Agent, capture_run_messages
         from ..tools.deferred import DeferredToolRequests
-        from .called_tools import ask_for_approval
+        from .tool_calls import ask_for_approval
 
         session = self._session
         output_type = session.output_type or str
@@ -130,12 +130,12 @@ class Turn:
 
     async def _show_events(self, _: object, events: AsyncIterable[Any]) -> None:
         async for event in events:
-            self._shown.show(event)
-        self._shown.finish()
+            self._display.show(event)
+        self._display.finish()
 
     def _show_whole(self, response: ModelResponse) -> None:
         for index, part in enumerate(response.parts):
-            self._shown.show(PartStartEvent(index, part))
+            self._display.show(PartStartEvent(index, part))
 
     def _print_notes(self) -> None:
         response = self.response
@@ -144,6 +144,6 @@ class Turn:
         if response.finish_reason in NOTES:
             print_note(NOTES[response.finish_reason])
         elif not response.text and self._session.output_type is None and not response.files:
-            print_note(f'The response has no text ({self._shown.describe_other_content(response)}).')
+            print_note(f'The response has no text ({describe_other_content(response)}).')
         if self._session.verbose:
-            print_note(format_usage(self.responses, self.seconds, self._shown.first_event_after(self._started)))
+            print_note(format_usage(self.responses, self.seconds, self._display.first_event_after(self._started)))

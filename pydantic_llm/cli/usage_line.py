@@ -7,17 +7,14 @@ from decimal import Decimal
 
 from ..exceptions import LLMError
 from ..messages import ModelResponse
-from ..usage import RunUsage
+from ..usage import RunUsage, add_usages
 
 __all__ = ('find_cost', 'format_cost', 'format_usage', 'sum_usage')
 
 
 def sum_usage(responses: Sequence[ModelResponse]) -> RunUsage:
     """Return the sum of the usage of responses."""
-    usage = RunUsage()
-    for response in responses:
-        usage.incr(response.usage)
-    return usage
+    return add_usages(response.usage for response in responses)
 
 
 def find_cost(responses: Sequence[ModelResponse]) -> Decimal | None:

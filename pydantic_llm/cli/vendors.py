@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from inspect import signature
 from typing import Any, get_args
 
@@ -12,7 +13,14 @@ from ..models.names import NAMES, find_prefix
 from ..providers import Provider, infer_provider_class
 from ..providers.registry import ALIASES, SERVICES, suggest_prefixes
 
-__all__ = ('find_default_name', 'find_key_variables', 'key_variables', 'list_known_names', 'make_provider')
+__all__ = (
+    'find_default_name',
+    'find_key_variables',
+    'find_set_variable',
+    'key_variables',
+    'list_known_names',
+    'make_provider',
+)
 
 KEYS: dict[str, tuple[str, ...]] = {
     'openai': ('OPENAI_API_KEY',),
@@ -46,6 +54,11 @@ def key_variables() -> dict[str, tuple[str, ...]]:
     keys = {**KEYS, **services}
     rooms = {prefix: keys[name.provider] for prefix, name in NAMES.items() if name.provider in keys}
     return {**{prefix: rooms[prefix] for prefix in KEYS if prefix in rooms}, **rooms, **services}
+
+
+def find_set_variable(variables: Iterable[str]) -> str | None:
+    """Return the first of some environment variables that is set and not empty, or `None`."""
+    return next((variable for variable in variables if os.environ.get(variable)), None)
 
 
 def find_key_variables(name: str) -> tuple[str, ...]:

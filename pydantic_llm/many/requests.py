@@ -15,7 +15,7 @@ from ..messages import ModelMessage, ModelRequest, ModelResponse, UserContent, U
 from ..models import Model
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
 from .attachments import is_url, read_attachment
-from .results import MapResult, RowError, is_hopeless
+from .results import MapResult, RowError, is_fatal
 from .template import MissingField, PromptTemplate
 
 __all__ = ('RowRequests', 'RowRunner')
@@ -171,7 +171,7 @@ class RowRunner:
     def _make_failure(
         self, index: int, row: object, error: LLMError, responses: tuple[ModelResponse, ...] = ()
     ) -> MapResult[Any]:
-        if is_hopeless(error):
+        if is_fatal(error):
             raise error
         return MapResult(index=index, row=row, error=RowError.of(error), exception=error, responses=responses)
 

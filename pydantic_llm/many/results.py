@@ -21,13 +21,13 @@ from ..exceptions import (
     UserError,
 )
 from ..messages import ModelResponse
-from ..usage import RunUsage
+from ..usage import RunUsage, add_usages
 
 __all__ = ('MapResult', 'RowError')
 
 OutputT = TypeVar('OutputT', default=Any)
 
-HOPELESS = (AuthenticationError, NotFoundError, QuotaExceededError)
+FATAL = (AuthenticationError, NotFoundError, QuotaExceededError)
 """The errors that every further row would get too: the key, the name of the model or the account is wrong."""
 
 
@@ -74,10 +74,7 @@ class MapResult(Generic[OutputT]):
     @property
     def usage(self) -> RunUsage:
         """The tokens of all responses."""
-        usage = RunUsage()
-        for response in self.responses:
-            usage.incr(response.usage)
-        return usage
+        return add_usages(response.usage for response in self.responses)
 
     def get_output(self) -> OutputT:
         """Return the output. Raises the error of a row that failed."""
@@ -102,8 +99,8 @@ def is_retryable(error: BaseException) -> bool:
     return error.retryable if isinstance(error, ModelAPIError) else isinstance(error, UnexpectedModelBehavior)
 
 
-def is_hopeless(error: BaseException) -> bool:
+def is_fatal(error: BaseException) -> bool:
     """Return whether every further row would get this error too."""
     if isinstance(error, FallbackExceptionGroup):
-        return all(map(is_hopeless, error.exceptions))
-    return isinstance(error, HOPELESS)
+        return all(map(is_fatal, error.exceptions))
+    return isinstance(error, FATAL)

@@ -1,4 +1,4 @@
-"""Shows the events of a turn: text and thinking on the screen, tool calls as notes."""
+"""`TurnDisplay` shows the events of a turn: text and thinking on the screen, tool calls as notes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from ..messages import (
 from .notes import print_note
 from .screen import Screen, open_screen
 
-__all__ = ('Shown',)
+__all__ = ('TurnDisplay', 'describe_other_content')
 
-LONGEST_NOTE = 200
+MAX_NOTE = 200
 """The most characters of the arguments or the result of a tool in a note."""
 
 
-class Shown:
+class TurnDisplay:
     """Shows one turn. A screen is opened for each response, and closed before a note is printed."""
 
     def __init__(self, *, is_quiet: bool, verbose: bool) -> None:
@@ -91,12 +91,12 @@ class Shown:
         self.finish()
         print_note(text)
 
-    @staticmethod
-    def describe_other_content(response: ModelResponse) -> str:
-        """Return words for what a response without text has."""
-        kinds = {ToolCallPart: 'a tool call', ThinkingPart: 'thinking'}
-        names = [name for kind, name in kinds.items() if any(isinstance(part, kind) for part in response.parts)]
-        return f'but {" and ".join(names)}' if names else f'it stopped with {response.finish_reason!r}'
+
+def describe_other_content(response: ModelResponse) -> str:
+    """Describe a response without text, for a note: what else it has, or why it ended."""
+    kinds = {ToolCallPart: 'a tool call', ThinkingPart: 'thinking'}
+    names = [name for kind, name in kinds.items() if any(isinstance(part, kind) for part in response.parts)]
+    return f'but {" and ".join(names)}' if names else f'it stopped with {response.finish_reason!r}'
 
 
 def _describe_call(call: ToolCallPart) -> str:
@@ -105,4 +105,4 @@ def _describe_call(call: ToolCallPart) -> str:
 
 def _shorten(text: str) -> str:
     line = ' '.join(text.split())
-    return line if len(line) <= LONGEST_NOTE else f'{line[:LONGEST_NOTE]}...'
+    return line if len(line) <= MAX_NOTE else f'{line[:MAX_NOTE]}...'

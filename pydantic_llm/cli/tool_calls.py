@@ -1,4 +1,4 @@
-"""`CalledToolset`: tools whose failure does not end the program; `ask_for_approval` asks the user before a call."""
+"""`ErrorReportingToolset`: tools whose errors do not end the program. `ask_for_approval` asks the user first."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..tools.deferred import DeferredToolRequests, DeferredToolResults, ToolDeni
 from ..toolsets import ToolsetTool
 from ..toolsets.toolset import WrapperToolset
 
-__all__ = ('CalledToolset', 'ask_for_approval')
+__all__ = ('ErrorReportingToolset', 'ask_for_approval')
 
 
-class CalledToolset(WrapperToolset[None]):
-    """The tools of another toolset, whose errors the model gets."""
+class ErrorReportingToolset(WrapperToolset[None]):
+    """The tools of another toolset. The model gets their errors as failed results."""
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
