@@ -6,12 +6,12 @@ of the prices is imported when a cost is limited.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from ..exceptions import UserError
 from ..messages import ModelMessage, ModelResponse
-from ..models import Model, ModelRequestParameters
+from ..models import Model, ModelRequestParameters, iter_leaves
 from ..settings import ModelSettings
 from ..usage import Usage
 from .run_state import RunState
@@ -44,19 +44,11 @@ def check_after_response(run: RunState, response: ModelResponse) -> None:
     limits.check_cost(usage.cost)
 
 
-def _iter_members(model: Model) -> Iterator[Model]:
-    """Yield the models that answer the requests to a model: itself, or the members of a wrapper."""
-    for member in model.members:
-        yield from _iter_members(member)
-    if not model.members:
-        yield model
-
-
 def _check_priced(model: Model) -> None:
     """Raise `UserError` if the price of a model is unknown, which would make the limit of the cost useless."""
     from ..prices import check_prices_installed, find_cost
 
-    for member in _iter_members(model):
+    for member in iter_leaves(model):
         if find_cost(Usage(input_tokens=1, output_tokens=1), member.system, member.model_name) is None:
             check_prices_installed(what='UsageLimits(cost_limit=...)')
             raise UserError(
@@ -78,5 +70,5 @@ def _find_lowest_cost(model: Model, usage: Usage) -> Decimal:
 def _find_costs(model: Model, usage: Usage) -> list[Decimal]:
     from ..prices import find_cost
 
-    costs = [find_cost(usage, member.system, member.model_name) for member in _iter_members(model)]
+    costs = [find_cost(usage, member.system, member.model_name) for member in iter_leaves(model)]
     return [cost for cost in costs if cost is not None]

@@ -23,19 +23,19 @@ async def run_concurrently(
     An item is taken only if few results wait to be read. After an error of `items` or `run`, no item is taken; the
     results of those that are under way are yielded, and then the error is raised. Leaving the loop cancels all.
     """
-    crowd = _Crowd(items, run, concurrency=concurrency)
-    workers = [asyncio.create_task(crowd.work()) for _ in range(concurrency)]
+    pool = _WorkerPool(items, run, concurrency=concurrency)
+    workers = [asyncio.create_task(pool.work()) for _ in range(concurrency)]
     waiting: dict[int, R] = {}
     try:
-        while (done := await crowd.next_result()) is not None:
+        while (done := await pool.next_result()) is not None:
             waiting[done[0]] = done[1]
-            for ready in _take_ready(waiting, ordered=ordered, first=crowd.yielded):
+            for ready in _take_ready(waiting, ordered=ordered, first=pool.yielded):
                 yield ready
-                crowd.release()
+                pool.release()
         for position in sorted(waiting):  # those after an item that failed
             yield waiting[position]
-        if crowd.error is not None:
-            raise crowd.error
+        if pool.error is not None:
+            raise pool.error
     finally:
         for worker in workers:
             worker.cancel()
@@ -52,7 +52,7 @@ def _take_ready(waiting: dict[int, R], *, ordered: bool, first: int) -> Iterator
         first += 1
 
 
-class _Crowd(Generic[T, R]):
+class _WorkerPool(Generic[T, R]):
     """Workers that share a source of items."""
 
     def __init__(self, items: AsyncIterator[T], run: Callable[[T], Awaitable[R]], *, concurrency: int) -> None:
@@ -62,11 +62,11 @@ class _Crowd(Generic[T, R]):
         """The number of results that were read."""
         self._items = items
         self._run = run
-        self._room = asyncio.Semaphore(concurrency * WINDOW)
+        self._capacity = asyncio.Semaphore(concurrency * WINDOW)
         self._source = asyncio.Lock()
         self._taken = 0
         self._has_ended = False
-        self._at_work = concurrency
+        self._running = concurrency
         self._done: asyncio.Queue[tuple[int, R] | None] = asyncio.Queue()
 
     async def work(self) -> None:
@@ -79,9 +79,9 @@ class _Crowd(Generic[T, R]):
             self.error = self.error or error
             self._has_ended = True
         finally:
-            self._room.release()
-            self._at_work -= 1
-            if not self._at_work:
+            self._capacity.release()
+            self._running -= 1
+            if not self._running:
                 self._done.put_nowait(None)
 
     async def next_result(self) -> tuple[int, R] | None:
@@ -89,13 +89,13 @@ class _Crowd(Generic[T, R]):
         return await self._done.get()
 
     def release(self) -> None:
-        """Count a result that was read, which makes room for another item."""
+        """Count a result that was read, which frees capacity for another item."""
         self.yielded += 1
-        self._room.release()
+        self._capacity.release()
 
     async def _take(self) -> tuple[int, T] | None:
-        """Wait for room, and return the next item and its position, or `None` at the end."""
-        await self._room.acquire()
+        """Wait for capacity, and return the next item and its position, or `None` at the end."""
+        await self._capacity.acquire()
         async with self._source:
             if self._has_ended:
                 return None

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from ..exceptions import UserError
 from .encoding import encode_json
 
-__all__ = ('ROW', 'Journal', 'replace_file')
+__all__ = ('ROW', 'Journal', 'remove_incomplete_end', 'replace_file')
 
 ROW = 'row'
 """The first field of each line: the position of the row among all rows, from 0."""
@@ -48,14 +48,14 @@ class Journal:
 
         Raises `UserError` for a line that this class did not write.
         """
-        _remove_incomplete_end(self.path)
+        remove_incomplete_end(self.path)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, 'O_BINARY', 0), 0o666)
         with self.path.open('rb') as lines:
             for number, line in enumerate(lines, 1):
                 record = _parse_line(line, f'{self.path}, line {number}')
                 if record[ROW] in self:
                     raise UserError(f'{self.path}, line {number}: row {record[ROW]} is there twice')
-                self._note(record[ROW], len(line))
+                self._record_line(record[ROW], len(line))
                 yield record
 
     def add(self, index: int, fields: Mapping[str, Any]) -> None:
@@ -69,7 +69,7 @@ class Journal:
         except OSError:
             os.ftruncate(self._file, self._end)  # another row may be added after this one
             raise
-        self._note(index, len(line))
+        self._record_line(index, len(line))
 
     def read(self, index: int) -> dict[str, Any]:
         """Return the line of a row that is done."""
@@ -94,7 +94,7 @@ class Journal:
     def remove(self, is_unwanted: Callable[[dict[str, Any]], bool]) -> None:
         """Remove lines from the file, before it is opened. The new file replaces the old one when it is complete."""
         if self.path.exists():
-            _remove_incomplete_end(self.path)
+            remove_incomplete_end(self.path)
             with self.path.open('rb') as lines:
                 replace_file(self.path, (line for line in lines if not is_unwanted(_parse_line(line, str(self.path)))))
 
@@ -108,7 +108,7 @@ class Journal:
             if is_empty:
                 self.path.unlink(missing_ok=True)
 
-    def _note(self, index: int, length: int) -> None:
+    def _record_line(self, index: int, length: int) -> None:
         if index >= len(self._offsets):
             self._offsets.extend([MISSING] * (index + 1 - len(self._offsets)))
         self._offsets[index] = self._end
@@ -144,7 +144,7 @@ BLOCK = 1 << 16
 """The number of bytes to read at a time from the end of a file."""
 
 
-def _remove_incomplete_end(path: Path) -> None:
+def remove_incomplete_end(path: Path) -> None:
     """Remove what follows the last line break: a line that was not written completely."""
     if not path.exists():
         return

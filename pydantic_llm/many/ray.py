@@ -86,8 +86,8 @@ class _Pool:
         self._recipe = recipe
         count = _count_workers(ray, engine)
         self._options = {**DEFAULTS, **engine.options, 'max_concurrency': -(-concurrency // count) + 1}
-        self._places = [_reserve_gpus(ray, engine.gpus) for _ in range(count)]
-        self._workers = [self._make_worker(place) for place in self._places]
+        self._groups = [_reserve_gpus(ray, engine.gpus) for _ in range(count)]
+        self._workers = [self._make_worker(group) for group in self._groups]
         self._under_way = [0] * count
 
     async def start(self) -> None:
@@ -97,10 +97,10 @@ class _Pool:
 
     def stop(self) -> None:
         """End the processes of the workers."""
-        for worker, place in zip(self._workers, self._places, strict=True):
+        for worker, group in zip(self._workers, self._groups, strict=True):
             self._ray.kill(worker)
-            if place is not None:
-                self._ray.util.remove_placement_group(place)
+            if group is not None:
+                self._ray.util.remove_placement_group(group)
 
     async def run(self, index: int, row: object) -> MapResult[Any]:
         """Run a row on the worker with the fewest rows. If this worker dies, run it once more on another one."""
@@ -114,18 +114,18 @@ class _Pool:
                 return result
             except self._ray.exceptions.RayActorError as error:
                 if self._workers[number] is worker:
-                    self._workers[number] = self._make_worker(self._places[number])
+                    self._workers[number] = self._make_worker(self._groups[number])
                 failure = RowError(type(error).__name__, f'The worker ended, {ATTEMPTS} times: {error}', retryable=True)
             finally:
                 self._under_way[number] -= 1
         return MapResult(index=index, row=row, error=failure)
 
-    def _make_worker(self, place: Any) -> Any:
+    def _make_worker(self, group: Any) -> Any:
         options = self._options
-        if place is not None:
+        if group is not None:
             strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-            where = strategy(place, placement_group_bundle_index=0, placement_group_capture_child_tasks=True)
-            options = {**options, 'num_cpus': 1, 'scheduling_strategy': where}
+            scheduling = strategy(group, placement_group_bundle_index=0, placement_group_capture_child_tasks=True)
+            options = {**options, 'num_cpus': 1, 'scheduling_strategy': scheduling}
         return self._ray.remote(_Worker).options(**options).remote(*self._recipe)
 
     async def _fetch(self, reference: Any) -> Any:

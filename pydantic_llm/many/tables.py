@@ -36,18 +36,18 @@ def _encode_csv(kinds: Mapping[str, Kind], records: Iterator[dict[str, Any]], de
     buffer = io.StringIO(newline='')
     writer = csv.writer(buffer, delimiter=delimiter)
     writer.writerow(kinds)
-    while rows := [[*map(_spell, iter_values(record, kinds))] for record in islice(records, BATCH)]:
+    while rows := [[*map(_format_bool, iter_values(record, kinds))] for record in islice(records, BATCH)]:
         writer.writerows(rows)
-        yield _take(buffer)
-    yield _take(buffer)
+        yield _drain(buffer)
+    yield _drain(buffer)
 
 
-def _spell(value: object) -> object:
-    """Return a value as CSV has it: `true` rather than `True`."""
+def _format_bool(value: object) -> object:
+    """Return true and false as JSON writes them, and any other value unchanged."""
     return json.dumps(value) if isinstance(value, bool) else value
 
 
-def _take(buffer: io.StringIO) -> bytes:
+def _drain(buffer: io.StringIO) -> bytes:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -341,7 +341,7 @@ class Model(ABC):
 
     @property
     def members(self) -> Sequence[Model]:
-        """The models that this model sends its requests to; empty if it answers them itself."""
+        """The models that this model sends its requests to; empty if it sends them to a vendor or an engine itself."""
         return ()
 
     @property
@@ -522,6 +522,14 @@ class Model(ABC):
         if None in merged.values():
             return cast('ModelSettings', {name: value for name, value in merged.items() if value is not None})
         return merged
+
+
+def iter_leaves(model: Model) -> Iterator[Model]:
+    """Yield the models that respond themselves: those inside wrappers, fallbacks and routers, or the model."""
+    for member in model.members:
+        yield from iter_leaves(member)
+    if not model.members:
+        yield model
 
 
 def infer_model(model: Model | KnownModelName | str, **options: Any) -> Model:

@@ -39,7 +39,7 @@ from .faults import FaultPlan
 from .gateway import Gateway
 from .keys import GatewayKey
 from .playground import Playground, PlaygroundTools
-from .protocols import PROTOCOLS
+from .protocols import PROTOCOLS, PROTOCOLS_BY_NAME
 from .status_pages import StatusPages
 
 __all__ = ('create_app',)
@@ -111,7 +111,7 @@ def _build_app(
     batches = BatchHost(gateway, options)
 
     @asynccontextmanager
-    async def live(app: Starlette) -> AsyncGenerator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with gateway.lifespan(app), batches.running():
             yield
 
@@ -126,7 +126,7 @@ def _build_app(
         ),
         exception_handlers={HTTPException: _report_unknown_path, ModelHTTPError: _report_error},
         middleware=[*allow_origins(origins, has_keys=bool(gateway.keys)), Middleware(HideQueryKey)],
-        lifespan=live,
+        lifespan=lifespan,
     )
     app.state.gateway = gateway
     return app
@@ -149,13 +149,12 @@ def _put_fixed_first(routes: Sequence[Route]) -> list[Route]:
 
 
 def _list_routes(gateway: Gateway) -> list[Route]:
-    protocols = {protocol.name: protocol for protocol in PROTOCOLS}
     endpoints: dict[str, BaseEndpoint] = {}
     for protocol in PROTOCOLS:
         endpoints |= dict.fromkeys(protocol.paths, Endpoint(protocol, gateway))
     for api in COUNT_APIS:
-        endpoints |= dict.fromkeys(api.paths, CountEndpoint(protocols[api.protocol], gateway, api))
-    endpoints |= dict.fromkeys(EMBEDDING_PATHS, EmbeddingEndpoint(protocols['openai-chat'], gateway))
+        endpoints |= dict.fromkeys(api.paths, CountEndpoint(PROTOCOLS_BY_NAME[api.protocol], gateway, api))
+    endpoints |= dict.fromkeys(EMBEDDING_PATHS, EmbeddingEndpoint(PROTOCOLS_BY_NAME['openai-chat'], gateway))
     return [Route(path, endpoint, methods=['POST']) for path, endpoint in endpoints.items()]
 
 

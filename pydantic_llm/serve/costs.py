@@ -11,12 +11,12 @@ from .._type_checks import raise_wrong_type
 from ..embeddings.model import EmbeddingModel
 from ..exceptions import UserError
 from ..messages import ModelResponse
-from ..models import Model
+from ..models import Model, iter_leaves
 from ..prices import MILLION, Prices, check_prices_installed, find_cost
 from ..usage import RequestUsage
 from .keys import GatewayKey
 
-__all__ = ('PriceList', 'PricesOfModel', 'list_leaves')
+__all__ = ('PriceList', 'PricesOfModel')
 
 PricesOfModel = Prices | tuple[float, float]
 """Prices of a served model in US dollars: of each class of tokens, or of a million input and a million output ones."""
@@ -41,7 +41,7 @@ class PriceList:
         for name, model in self._models.items():
             if key.allows(name) and name not in self._own:
                 check_prices_installed(what='A budget in dollars')
-                for leaf in list_leaves(model):
+                for leaf in _iter_leaves(model):
                     if find_cost(RequestUsage(input_tokens=1), leaf.system, leaf.model_name) is None:
                         raise UserError(
                             f'The key {key.name!r} has a budget in dollars, and the price of '
@@ -54,7 +54,7 @@ class PriceList:
         """Return the price of tokens at the most expensive of a model's own models; `None` if it is unknown."""
         if (own := self._own.get(name)) is not None:
             return _sum_prices(usage, own)
-        costs = [find_cost(usage, leaf.system, leaf.model_name) for leaf in list_leaves(self._models[name])]
+        costs = [find_cost(usage, leaf.system, leaf.model_name) for leaf in _iter_leaves(self._models[name])]
         return max((cost for cost in costs if cost is not None), default=None)
 
     def find_cost(self, name: str, response: ModelResponse) -> Decimal | None:
@@ -71,13 +71,8 @@ def _sum_prices(usage: RequestUsage, prices: Prices) -> Decimal:
     return (usage.input_tokens * price_in + usage.output_tokens * price_out) / MILLION
 
 
-def list_leaves(model: Model | EmbeddingModel) -> Iterator[Model | EmbeddingModel]:
-    """Yield the models that send requests themselves: those inside wrappers, fallbacks and routers, or the model."""
-    members = model.members if isinstance(model, Model) else ()
-    if not members:
-        yield model
-    for member in members:
-        yield from list_leaves(member)
+def _iter_leaves(model: Model | EmbeddingModel) -> Iterator[Model | EmbeddingModel]:
+    return iter_leaves(model) if isinstance(model, Model) else iter([model])
 
 
 def _read_prices(name: str, value: object) -> Prices:

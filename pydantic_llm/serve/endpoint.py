@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -16,7 +15,6 @@ from ..json_types import Json
 from ..observers import listen
 from ..settings import ModelSettings
 from ..usage import RequestUsage
-from ..wire.served_fields import keep_encoded
 from ..wire.serving import ServedRequest
 from .admission import estimate_request
 from .bodies import Body
@@ -28,8 +26,6 @@ from .gateway import Gateway
 from .keys import GatewayKey
 from .protocols import Protocol
 from .record import RequestRecord, choose_request_id
-from .unknown_fields import find_unknown_fields
-from .value_types import check_types
 
 __all__ = ('CountEndpoint', 'EmbeddingEndpoint', 'Endpoint')
 
@@ -85,19 +81,10 @@ class BaseEndpoint(ABC):
 
     async def decode_call(self, call: Call, fields: Json) -> ServedRequest:
         """Decode a request. Raises `UserError` if it is not a valid one."""
-        served = await call.body.run(self._decode_fields, fields)
+        served = await call.body.run(self._protocol.read_request, fields)
         if settings := self._protocol.decode_headers(call.headers):
             served.settings = cast('ModelSettings', {**served.settings, **settings})
         return served
-
-    def _decode_fields(self, fields: Json) -> ServedRequest:
-        served = self._protocol.decode_request(fields)
-        check_types(served)
-        return served
-
-    def _keep_fields(self, served: ServedRequest) -> AbstractContextManager[None]:
-        """Let no unknown field of the request replace one of the request to the model."""
-        return keep_encoded(find_unknown_fields(served), owner=self._protocol.fields_owner)
 
 
 class Endpoint(BaseEndpoint):
@@ -112,7 +99,7 @@ class Endpoint(BaseEndpoint):
         served = await self.decode_call(call, fields)
         record.model, model = gateway.catalog.find(served.model_name)
         record.stream = served.stream
-        with self._keep_fields(served), listen(record.observe):
+        with self._protocol.keep_fields(served), listen(record.observe):
             estimate = partial(estimate_request, served)
             async with gateway.admissions.admit(call.key, record.model, estimate, record) as admission:
                 on_response = partial(gateway.account, record, admission)
@@ -135,7 +122,7 @@ class CountEndpoint(BaseEndpoint):
         served = await self.decode_call(call, fields)
         call.record.model, model = self._gateway.catalog.find(served.model_name)
         self._gateway.admissions.check_model(call.key, call.record.model)
-        with self._keep_fields(served):
+        with self._protocol.keep_fields(served):
             count, headers = await count_tokens(model, served)
         await call.exchange.send_json(self._api.encode(count), headers)
 

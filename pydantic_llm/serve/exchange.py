@@ -186,7 +186,7 @@ async def _encode_stream(
     encoded = EncodedStream(protocol.stream_encoder(served), served, stream)
     async for event in stream:
         if not encoded.has_started:
-            record.note_first_token()
+            record.record_first_token()
         for frame in encoded.event(event):
             yield protocol.encode_frame(frame)
     response = stream.get()

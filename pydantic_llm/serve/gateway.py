@@ -82,14 +82,14 @@ class Gateway:
         """Add a request that has ended to the metrics and to the log."""
         record.finish()
         try:
-            self.find_cost(record)
+            self.add_cost(record)
             self.metrics.add(record)
             if self._log is not None:
                 self._log.write(record)
         except Exception:  # the request itself has not failed
             logger.exception('The request %s could not be measured', record.request_id)
 
-    def find_cost(self, record: RequestRecord) -> None:
+    def add_cost(self, record: RequestRecord) -> None:
         """Add the price of the response to the record of its request, once: it takes as long as a tenth of a request.
 
         It is needed before the end of the response only if a budget is settled with it.
@@ -102,7 +102,7 @@ class Gateway:
         """Measure a response, and settle what was reserved for it."""
         record.add_response(response)
         if admission is not None:
-            self.find_cost(record)
+            self.add_cost(record)
             await admission.settle_response(response)
 
     @asynccontextmanager

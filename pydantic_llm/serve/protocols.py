@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from ..json_types import Json
@@ -14,8 +15,11 @@ from ..models.gemini import serve as gemini
 from ..models.mistral import serve as mistral
 from ..models.openai.chat import serve as chat
 from ..models.openai.responses import serve as responses
+from ..wire.served_fields import keep_encoded
 from ..wire.serving import DONE, ServedRequest, StreamEncoder, end_pause, sse
 from .faults import INVALID_FRAME, KEEP_ALIVE_FRAME
+from .unknown_fields import find_unknown_fields
+from .value_types import check_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,16 @@ class Protocol:
     """Headers of a request → settings."""
     has_pauses: bool = False
     """True if its clients can continue a paused response."""
+
+    def read_request(self, fields: Json) -> ServedRequest:
+        """Decode a request and check the types of its values. Raises `UserError` if it is not a valid one."""
+        served = self.decode_request(fields)
+        check_types(served)
+        return served
+
+    def keep_fields(self, served: ServedRequest) -> AbstractContextManager[None]:
+        """Let no unknown field of a request replace one of the request to the model, during the block."""
+        return keep_encoded(find_unknown_fields(served), owner=self.fields_owner)
 
     def end_pause(self, response: ModelResponse) -> ModelResponse:
         """Return a paused response as a truncated one, if the protocol has no pauses; any other one unchanged."""
@@ -146,3 +160,5 @@ PROTOCOLS: tuple[Protocol, ...] = (
         decode_path=gemini.decode_path,
     ),
 )
+
+PROTOCOLS_BY_NAME: Mapping[str, Protocol] = {protocol.name: protocol for protocol in PROTOCOLS}

@@ -83,12 +83,12 @@ class RequestRecord:
         response, self._response = self._response, None
         return response
 
-    def note_first_token(self) -> None:
+    def record_first_token(self) -> None:
         if self.first_token is None:
             self.first_token = perf_counter() - self.started
 
     def finish(self) -> None:
-        """Note the end of the request. Without a complete response and without an error, the client went away."""
+        """Record the end of the request. Without a complete response and without an error, the client went away."""
         self.seconds = perf_counter() - self.started
         if not self.is_complete and not self.error:
             self.error = 'ClientDisconnect'

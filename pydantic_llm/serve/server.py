@@ -73,14 +73,14 @@ def run_server(
     _allow_many_files()
     with ExitStack() as opened:
         listening = opened.enter_context(_open_socket(host, port))
-        side = None
+        for_metrics = None
         if metrics_port is not None:
-            side = opened.enter_context(_open_socket(host, metrics_port))
+            for_metrics = opened.enter_context(_open_socket(host, metrics_port))
         if on_start is not None:
             on_start(_url_of(listening))
         config = _make_config(app, log_level, grace, access_log=gateway is None or not gateway.logs_requests)
         server = _GracefulServer(config, gateway, grace)
-        asyncio.run(_serve(server, listening, gateway, side))
+        asyncio.run(_serve(server, listening, gateway, for_metrics))
 
 
 def _find_gateway(app: ASGIApp) -> Gateway | None:
@@ -100,16 +100,18 @@ def _make_config(app: ASGIApp, log_level: str, grace: float, *, access_log: bool
     )
 
 
-async def _serve(server: Server, listening: socket.socket, gateway: Gateway | None, side: socket.socket | None) -> None:
+async def _serve(
+    server: Server, listening: socket.socket, gateway: Gateway | None, for_metrics: socket.socket | None
+) -> None:
     """Run a server, and one for metrics on a socket of its own, which stops after it."""
-    if side is None:
+    if for_metrics is None:
         await server.serve([listening])
         return
     if gateway is None:
         raise UserError('metrics_port= needs an app that create_app made')
-    pages = Starlette(routes=StatusPages(gateway).side_routes())
-    metrics = _SideServer(Config(pages, log_config=None, access_log=False, http=Connection, ws='none'))
-    serving = asyncio.create_task(metrics.serve([side]))
+    pages = Starlette(routes=StatusPages(gateway).metrics_routes())
+    metrics = _MetricsServer(Config(pages, log_config=None, access_log=False, http=Connection, ws='none'))
+    serving = asyncio.create_task(metrics.serve([for_metrics]))
     try:
         await server.serve([listening])
     finally:
@@ -138,7 +140,7 @@ class _GracefulServer(Server):
             ending.cancel()
 
 
-class _SideServer(Server):
+class _MetricsServer(Server):
     """A server that leaves signals to another one."""
 
     @contextmanager

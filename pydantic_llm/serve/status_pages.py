@@ -38,7 +38,7 @@ class StatusPages:
         """Return the pages that need no key, for what watches the process."""
         return [Route('/health', _report_health), Route('/ready', self._report_readiness)]
 
-    def side_routes(self) -> list[Route]:
+    def metrics_routes(self) -> list[Route]:
         """Return the pages for a port of their own, which need no key."""
         return [Route('/metrics', self._write_metrics), *self.probes()]
 

@@ -160,7 +160,7 @@ async def test_a_conversation_with_tools_thinking_and_markdown(browser: Any, url
     assert await page.locator('.text img').count() == 0
     assert await page.title() == 'Playground'  # nothing of the text has run
     await page.reload()
-    await page.wait_for_selector('.text, .answer strong')
+    await page.wait_for_selector('.text, .response strong')
     assert await page.inner_text('.user') == 'How is the weather?'
     assert page.errors == []
 
@@ -186,8 +186,8 @@ async def test_two_models_side_by_side_with_files_in_and_out(browser: Any, url: 
     await page.set_input_files('#add', {'name': 'dot.png', 'mimeType': 'image/png', 'buffer': PNG})
     await page.wait_for_selector('#files button')
     await ask(page, 'Paint this', model='painter')
-    await page.wait_for_selector('.pane:last-child .answer img')
-    await page.wait_for_selector('.pane:first-child .answer img')
+    await page.wait_for_selector('.pane:last-child .response img')
+    await page.wait_for_selector('.pane:first-child .response img')
     assert 'dot.png' in await page.inner_text('.pane:last-child .text')
     assert await page.evaluate('document.documentElement.scrollWidth') <= 390
     background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
@@ -202,7 +202,7 @@ async def test_a_lost_connection_is_shown_and_retried(browser: Any, url: str) ->
     await page.wait_for_selector('[role=alert]:has-text("connection")')
     await page.unroute('**/playground/ask')
     await page.click('text=Try again')
-    await page.wait_for_selector('.answer img')
+    await page.wait_for_selector('.response img')
     assert page.errors == []
 
 
@@ -315,15 +315,15 @@ async def test_a_reload_shows_the_conversation_with_its_files_and_tools(browser:
     await page.set_input_files('#add', {'name': 'dot.png', 'mimeType': 'image/png', 'buffer': PNG})
     await page.wait_for_selector('#files button')
     await ask(page, 'Paint', model='painter')
-    await page.wait_for_selector('.answer img')
+    await page.wait_for_selector('.response img')
     await page.wait_for_selector('.facts:has-text("tokens")')
     await ask(page, 'How is the weather?', model='weather')
     await page.wait_for_selector('.facts:has-text("2 requests")')
     await page.reload()
-    await page.wait_for_selector('.answer strong')
+    await page.wait_for_selector('.response strong')
     assert await page.locator('.user img[alt="dot.png"]').count() == 1
-    assert await page.locator('.answer img').count() == 1
-    assert 'Result of temperature' in await page.locator('.answer summary').all_inner_texts()
+    assert await page.locator('.response img').count() == 1
+    assert 'Result of temperature' in await page.locator('.response summary').all_inner_texts()
     assert await page.input_value('.pane select') == 'weather'
     assert page.errors == []
 
@@ -333,7 +333,7 @@ async def test_a_reload_in_mid_stream_keeps_what_was_there(browser: Any, url: st
     await ask(page, 'Go', model='endless')
     await page.wait_for_selector('.text:has-text("word word")')
     await page.reload()
-    await page.wait_for_selector('.answer:has-text("word word")')
+    await page.wait_for_selector('.response:has-text("word word")')
     assert await page.is_visible('#send')
     assert page.errors == []
 
@@ -346,7 +346,7 @@ async def test_what_another_version_saved_does_no_harm(browser: Any, url: str, s
     await page.evaluate('(saved) => sessionStorage.setItem("pydantic_llm.playground", saved)', saved)
     await page.reload()
     await ask(page, 'Paint', model='painter')
-    await page.wait_for_selector('.answer img')
+    await page.wait_for_selector('.response img')
     assert page.errors == []
 
 
@@ -378,7 +378,7 @@ async def test_an_error_of_the_model_can_be_retried_and_only_the_last_one(browse
     await ask(page, 'One', model='failing')
     await page.wait_for_selector('[role=alert] button')
     await ask(page, 'Two')
-    await page.wait_for_selector('.user:has-text("Two") ~ .answer [role=alert] button')
+    await page.wait_for_selector('.user:has-text("Two") ~ .response [role=alert] button')
     assert await page.locator('[role=alert] button').count() == 1
     await page.click('[role=alert] button')
     await page.wait_for_selector('.text:has-text("1 messages")')

@@ -9,13 +9,12 @@ from typing import cast
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ..exchange import json_response
 from .dialects import DIALECTS, encode_gemini_file
-from .host import BatchHost, Handler, find_job, find_url, send_file
+from .host import Handler, VendorRoutes, find_url
 from .store import Job, StoredFile, make_id
 from .uploads import read_body
 
@@ -31,16 +30,12 @@ UPLOAD_HEADER = 'x-goog-upload-'
 """The start of the names of headers of Google's uploads."""
 
 
-class GeminiRoutes:
+class GeminiRoutes(VendorRoutes):
     """The paths of Gemini: https://ai.google.dev/api/batch-api and https://ai.google.dev/api/files."""
 
     dialect = protocol = 'gemini'
 
-    def __init__(self, batches: BatchHost) -> None:
-        self._batches = batches
-        self._store = batches.store
-
-    def routes(self) -> list[Route]:
+    def list_handlers(self) -> list[tuple[str, str, Handler]]:
         handlers: list[tuple[str, str, Handler]] = [
             ('/upload/{version}/files', 'POST', self.upload),
             ('/{version}/models/{model:path}:batchGenerateContent', 'POST', self.create),
@@ -53,7 +48,7 @@ class GeminiRoutes:
             ('/{version}/files/{id}', 'DELETE', self.delete_file),
         ]
         return [
-            self._batches.make_route(path.replace('{version}', version), method, handler, self.protocol)
+            (path.replace('{version}', version), method, handler)
             for version in VERSIONS
             for path, method, handler in handlers
             if (version, path) not in SHARED_PATHS
@@ -121,33 +116,24 @@ class GeminiRoutes:
         )
         return self.respond_with_job(job, request)
 
-    async def show(self, request: Request, owner: str) -> Response:
-        return self.respond_with_job(self._find_job(request, owner), request)
-
     async def cancel(self, request: Request, owner: str) -> Response:
-        self._batches.runner.cancel(self._find_job(request, owner))
+        self._batches.runner.cancel(self.find_job(request, owner))
         return json_response({})
 
     async def delete(self, request: Request, owner: str) -> Response:
         """Delete a batch, also one that has not ended."""
-        job = self._find_job(request, owner)
+        job = self.find_job(request, owner)
         self._batches.runner.cancel(job)
         self._store.delete_job(job)
         return json_response({})
 
     async def show_file(self, request: Request, owner: str) -> Response:
-        file = self._store.find_file(request.path_params['id'], owner)
+        file = self.find_file(request, owner)
         return json_response(encode_gemini_file(file, find_url(request)))
 
     async def delete_file(self, request: Request, owner: str) -> Response:
-        self._store.delete_file(self._store.find_file(request.path_params['id'], owner))
+        self._store.delete_file(self.find_file(request, owner))
         return json_response({})
-
-    async def send_file(self, request: Request, owner: str) -> Response:
-        return send_file(self._store, self._store.find_file(request.path_params['id'], owner))
-
-    def _find_job(self, request: Request, owner: str) -> Job:
-        return find_job(self._store, request.path_params['id'], owner, self.dialect)
 
     def respond_with_job(self, job: Job, request: Request) -> Response:
         body = DIALECTS[self.dialect].encode_job(job, find_url(request))

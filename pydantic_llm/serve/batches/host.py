@@ -1,12 +1,13 @@
-"""What the paths of all vendors' batch APIs share: `BatchHost`, and a few responses."""
+"""What the paths of all vendors' batch APIs share: `BatchHost`, and `VendorRoutes`, the base class of their paths."""
 
 from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from pydantic_core import to_json
@@ -18,13 +19,14 @@ from ...exceptions import LLMError, NotFoundError
 from ...json_types import Json
 from ..exchange import json_response
 from ..gateway import Gateway
-from .answers import BY_NAME, RowAnswers
+from ..protocols import PROTOCOLS_BY_NAME
 from .dialects import DIALECTS
 from .options import BatchOptions
+from .rows import RowSender
 from .runner import Runner
 from .store import INLINE, Job, Store, StoredFile, make_id
 
-__all__ = ('BatchHost', 'Handler', 'find_job', 'find_url', 'send_file')
+__all__ = ('BatchHost', 'Handler', 'VendorRoutes', 'find_url')
 
 logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
@@ -39,7 +41,7 @@ class BatchHost:
         self.store: Store = Store(options)
         self.options = options
         self._gateway = gateway
-        self.runner: Runner = Runner(self.store, options, RowAnswers(gateway).answer)
+        self.runner: Runner = Runner(self.store, options, RowSender(gateway).send)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Run batches during the block."""
@@ -57,7 +59,7 @@ class BatchHost:
             except Exception as error:
                 if not isinstance(error, LLMError):
                     logger.exception('A request for batches failed')
-                status, body = BY_NAME[protocol].encode_error(error)
+                status, body = PROTOCOLS_BY_NAME[protocol].encode_error(error)
                 return json_response(body, status)
 
         return Route(path, handle, methods=[method])
@@ -98,19 +100,66 @@ class BatchHost:
         return new
 
 
-def find_job(store: Store, id: str, owner: str, dialect: str) -> Job:
-    """Return a batch of a vendor's API. Raises `NotFoundError` if the owner has none with this id."""
-    job = store.find_job(id, owner)
-    if job.dialect != dialect:
-        raise NotFoundError(404, '', message=f'There is no batch {id[:100]!r}')
-    return job
+class VendorRoutes(ABC):
+    """The paths of one vendor's batch API. A handler gets the request and the name of its key."""
+
+    dialect: ClassVar[str]
+    """The name of the vendor in `DIALECTS`."""
+    protocol: ClassVar[str]
+    """The name of the protocol in whose form errors are sent."""
+    prefixes: ClassVar[Sequence[str]] = ('',)
+    """The starts of all paths."""
+
+    def __init__(self, batches: BatchHost) -> None:
+        self._batches = batches
+        self._store = batches.store
+
+    @abstractmethod
+    def list_handlers(self) -> list[tuple[str, str, Handler]]:
+        """Return the paths, each with its HTTP method and its handler."""
+
+    def routes(self) -> list[Route]:
+        return [
+            self._batches.make_route(prefix + path, method, handler, self.protocol)
+            for prefix in self.prefixes
+            for path, method, handler in self.list_handlers()
+        ]
+
+    async def show(self, request: Request, owner: str) -> Response:
+        return self.respond_with_job(self.find_job(request, owner), request)
+
+    async def cancel(self, request: Request, owner: str) -> Response:
+        job = self.find_job(request, owner)
+        self._batches.runner.cancel(job)
+        return self.respond_with_job(job, request)
+
+    async def send_file(self, request: Request, owner: str) -> Response:
+        return self.respond_with_file(self.find_file(request, owner))
+
+    def find_file(self, request: Request, owner: str) -> StoredFile:
+        """Return the file of a path. Raises `NotFoundError` if the owner has none with this id."""
+        return self._store.find_file(request.path_params['id'], owner)
+
+    def find_job(self, request: Request, owner: str) -> Job:
+        """Return the batch of a path. Raises `NotFoundError` if the owner has none of this vendor with this id."""
+        job = self._store.find_job(id := request.path_params['id'], owner)
+        if job.dialect != self.dialect:
+            raise NotFoundError(404, '', message=f'There is no batch {id[:100]!r}')
+        return job
+
+    def encode_jobs(self, request: Request, owner: str) -> list[Json]:
+        """Encode the batches of an owner, the newest first."""
+        jobs = (job for job in self._store.list_jobs(owner) if job.dialect == self.dialect)
+        return [DIALECTS[self.dialect].encode_job(job, find_url(request)) for job in jobs]
+
+    def respond_with_job(self, job: Job, request: Request) -> Response:
+        return json_response(DIALECTS[self.dialect].encode_job(job, find_url(request)))
+
+    def respond_with_file(self, file: StoredFile) -> Response:
+        """Respond with the content of a file, which is read while it is sent."""
+        return FileResponse(self._store.get_path(file.id), media_type='application/octet-stream')
 
 
 def find_url(request: Request) -> str:
     """Return the URL of the app, as the client of a request knows it."""
     return str(request.base_url).rstrip('/')
-
-
-def send_file(store: Store, file: StoredFile) -> Response:
-    """Respond with the content of a file, which is read while it is sent."""
-    return FileResponse(store.get_path(file.id), media_type='application/octet-stream')

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import ClassVar, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from ...exceptions import UserError
 from ...json_types import Json
 from ..exchange import json_response
-from .dialects import DIALECTS, encode_file
+from .dialects import encode_file
 from .gemini_routes import GeminiRoutes
-from .host import BatchHost, Handler, find_job, send_file
-from .store import Job, StoredFile
+from .host import Handler, VendorRoutes
+from .store import Job
 from .uploads import read_form
 
 __all__ = ('MistralRoutes', 'OpenAIRoutes')
@@ -35,20 +35,16 @@ OPENAI_PROTOCOLS = {
 """Endpoints of a batch -> the protocols of its requests."""
 
 
-class OpenAIRoutes:
+class OpenAIRoutes(VendorRoutes):
     """The paths of OpenAI, Azure and Groq: https://platform.openai.com/docs/api-reference/batch."""
 
     dialect = 'openai'
     protocol = 'openai-chat'
-    prefixes: tuple[str, ...] = OPENAI_PREFIXES
+    prefixes: ClassVar[Sequence[str]] = OPENAI_PREFIXES
     jobs = '/batches'
 
-    def __init__(self, batches: BatchHost) -> None:
-        self._batches = batches
-        self._store = batches.store
-
-    def routes(self) -> list[Route]:
-        handlers: list[tuple[str, str, Handler]] = [
+    def list_handlers(self) -> list[tuple[str, str, Handler]]:
+        return [
             ('/files', 'POST', self.upload),
             ('/files/{id}', 'GET', self.show_file),
             ('/files/{id}', 'DELETE', self.delete_file),
@@ -59,25 +55,17 @@ class OpenAIRoutes:
             (f'{self.jobs}/{{id}}', 'DELETE', self.delete),
             (f'{self.jobs}/{{id}}/cancel', 'POST', self.cancel),
         ]
-        return [
-            self._batches.make_route(prefix + path, method, handler, self.protocol)
-            for prefix in self.prefixes
-            for path, method, handler in handlers
-        ]
 
     async def upload(self, request: Request, owner: str) -> Response:
         return json_response(encode_file(await read_form(request, self._store, owner)))
 
     async def show_file(self, request: Request, owner: str) -> Response:
-        return json_response(encode_file(self._find_file(request, owner)))
+        return json_response(encode_file(self.find_file(request, owner)))
 
     async def delete_file(self, request: Request, owner: str) -> Response:
-        file = self._find_file(request, owner)
+        file = self.find_file(request, owner)
         self._store.delete_file(file)
         return json_response({'id': file.id, 'object': 'file', 'deleted': True})
-
-    async def send_file(self, request: Request, owner: str) -> Response:
-        return send_file(self._store, self._find_file(request, owner))
 
     async def create(self, request: Request, owner: str) -> Response:
         body = await self._batches.read_json(request)
@@ -88,27 +76,21 @@ class OpenAIRoutes:
         self._store.find_file(input_file, owner)
         kept = {name: body[name] for name in ('endpoint', 'completion_window', 'metadata') if body.get(name)}
         job = self._create_job(body, owner=owner, protocol=protocol, input_file=input_file, details=kept)
-        return self._respond_with_job(job)
+        return self.respond_with_job(job, request)
 
     async def list(self, request: Request, owner: str) -> Response:
-        jobs = [job for job in self._store.list_jobs(owner) if job.dialect == self.dialect]
-        data = [DIALECTS[self.dialect].encode_job(job, '') for job in jobs]
+        data = self.encode_jobs(request, owner)
         return json_response({'object': 'list', 'data': data, 'has_more': False, 'total': len(data)})
 
     async def show(self, request: Request, owner: str) -> Response:
         job = self._store.find_job(request.path_params['id'], owner)
         if job.dialect == 'gemini':  # the path is one of Google's API too
             return GeminiRoutes(self._batches).respond_with_job(job, request)
-        return self._respond_with_job(self._find_job(request, owner))
+        return await super().show(request, owner)
 
     async def delete(self, request: Request, owner: str) -> Response:
         """Delete a batch: only Google's clients do."""
         return await GeminiRoutes(self._batches).delete(request, owner)
-
-    async def cancel(self, request: Request, owner: str) -> Response:
-        job = self._find_job(request, owner)
-        self._batches.runner.cancel(job)
-        return self._respond_with_job(job)
 
     def _choose_input(self, body: Json) -> str:
         id = body.get('input_file_id')
@@ -121,21 +103,12 @@ class OpenAIRoutes:
             dialect=self.dialect, protocol=protocol, owner=owner, input_file=input_file, **details
         )
 
-    def _find_file(self, request: Request, owner: str) -> StoredFile:
-        return self._store.find_file(request.path_params['id'], owner)
-
-    def _find_job(self, request: Request, owner: str) -> Job:
-        return find_job(self._store, request.path_params['id'], owner, self.dialect)
-
-    def _respond_with_job(self, job: Job) -> Response:
-        return json_response(DIALECTS[self.dialect].encode_job(job, ''))
-
 
 class MistralRoutes(OpenAIRoutes):
     """The paths of Mistral: https://docs.mistral.ai/api/endpoint/batch."""
 
     dialect = protocol = 'mistral'
-    prefixes: tuple[str, ...] = MISTRAL_PREFIXES
+    prefixes: ClassVar[Sequence[str]] = MISTRAL_PREFIXES
     jobs = '/batch/jobs'
 
     def _choose_input(self, body: Json) -> str:

@@ -1,4 +1,4 @@
-"""`Runner`: runs the requests of jobs, so many at a time as the options allow, and writes their results to files."""
+"""`Runner`: runs the requests of jobs, as many at a time as the options allow, and writes their results to files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from pydantic_core import from_json, to_json
 
 from ...exceptions import UserError
 from ...json_types import Json
+from ...many.journal import remove_incomplete_end
 from .dialects import DIALECTS, Dialect, Unrun, check_row
 from .options import BatchOptions
 from .store import Job, Store, StoredFile, make_id
 
-__all__ = ('Answer', 'Runner')
+__all__ = ('Runner', 'SendRow')
 
-Answer = Callable[[Job, Json, asyncio.Semaphore], Awaitable[tuple[int, Json]]]
-"""Runs the body of one request of a job, in a slot. Returns the status and the body of the response or of the error."""
+SendRow = Callable[[Job, Json, asyncio.Semaphore], Awaitable[tuple[int, Json]]]
+"""Sends the body of one request of a job, in a slot. Returns the HTTP status and the body of the response or error."""
 
 MAX_ERRORS = 100
 """The number of invalid rows that a failed job reports."""
@@ -35,10 +36,10 @@ logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 class Runner:
     """Runs the jobs of a store."""
 
-    def __init__(self, store: Store, options: BatchOptions, answer: Answer) -> None:
+    def __init__(self, store: Store, options: BatchOptions, send_row: SendRow) -> None:
         self._store = store
         self._options = options
-        self._answer = answer
+        self._send_row = send_row
         self._slots: asyncio.Semaphore | None = None  # of all jobs
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -92,7 +93,7 @@ class Runner:
             reason = 'cancelled'
         if job.has_ended or not self._store.has_job(job):
             return
-        for id, _ in results.iterate_waiting() if is_valid else ():
+        for id, _ in results.iterate_unfinished() if is_valid else ():
             results.add_unrun(id, reason or 'expired')
         results.close()
         self._end(job, reason or 'completed')
@@ -131,7 +132,7 @@ class Runner:
         begun = asyncio.Semaphore(self._options.concurrency)  # of this job, also those that wait for their key
         try:
             async with asyncio.timeout(max(job.expires - time.time(), 0)), asyncio.TaskGroup() as group:
-                for id, body in results.iterate_waiting():
+                for id, body in results.iterate_unfinished():
                     await begun.acquire()
                     task = group.create_task(self._run_row(job, results, id, body, slots))
                     task.add_done_callback(lambda _: begun.release())  # also if it was cancelled before it began
@@ -140,9 +141,9 @@ class Runner:
         return None
 
     async def _run_row(self, job: Job, results: _Results, id: str, body: Json, slots: asyncio.Semaphore) -> None:
-        status, answer = await self._answer(job, body, slots)
+        status, response = await self._send_row(job, body, slots)
         if self._store.has_job(job):
-            results.add(id, status, answer)
+            results.add(id, status, response)
 
     def _end(self, job: Job, status: Literal['completed', 'failed', 'expired', 'cancelled']) -> None:
         """Write down the end of a job, unless it was deleted."""
@@ -162,7 +163,7 @@ class _Results:
         job.succeeded = job.errored = job.expired = job.cancelled = 0
         self._read_earlier()
 
-    def iterate_waiting(self) -> Iterator[tuple[str, Json]]:
+    def iterate_unfinished(self) -> Iterator[tuple[str, Json]]:
         """Yield the ids and the bodies of requests without a result."""
         for row in _iterate_rows(self._store.get_path(self._job.input_file)):
             id, body = check_row(self._dialect, row)
@@ -220,7 +221,7 @@ class _Results:
             if id is None:
                 continue
             path = self._store.get_path(id)
-            _remove_truncated_line(path)
+            remove_incomplete_end(path)
             for row in _iterate_rows(path):
                 fields = cast('Json', row)
                 self._done.add(fields.get('custom_id') or fields['key'])
@@ -238,12 +239,6 @@ def _is_success(row: Json) -> bool:
             return bool(kind == 'succeeded')
         case _:
             return 'response' in row
-
-
-def _remove_truncated_line(path: Path) -> None:
-    data = path.read_bytes()
-    if data and not data.endswith(b'\n'):
-        path.write_bytes(data[: data.rfind(b'\n') + 1])
 
 
 def _iterate_rows(path: Path) -> Iterator[object]:

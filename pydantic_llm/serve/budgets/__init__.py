@@ -1,7 +1,7 @@
 """Budgets of keys: what each may spend in a day and in a month, and what it has spent.
 
-`amounts` has the values, `periods` the days and months, `store` the interface of stores and the one in memory. `sqlite`
-and `redis` hold the stores that survive a restart and that processes share; `open_store` chooses one.
+`amounts` has the values with their days and months, `store` the interface of stores and the one in memory. `sqlite` and
+`redis` have the stores that survive a restart and that processes share; `open_store` in `choice` chooses one.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from ...models.router import Deployment, RouterModel
 from ...providers import infer_provider_class
 from .problems import ConfigError, LineIndex, suggest
 from .schema import (
-    CacheOptions,
     ConfigFile,
     DeploymentOptions,
     EmbeddingOptions,
@@ -65,7 +64,7 @@ class ModelBuilder:
         return {name: self._build_embedding(name, options) for name, options in self._embeddings.items()}
 
     def _build_embedding(self, name: str, options: EmbeddingOptions) -> EmbeddingModel:
-        given = _settings(options.settings)
+        given = _wrap_settings(options.settings)
         try:
             if options.provider:
                 given['provider'] = _build_provider(options.model, options.provider)
@@ -110,7 +109,7 @@ class ModelBuilder:
         given['deployments'] = self._build_group(options.deployments)
         given['fallbacks'] = [self._build_group(group) for group in options.fallbacks]
         _read_exceptions(given)
-        return RouterModel(**given, **_settings(settings))
+        return RouterModel(**given, **_wrap_settings(settings))
 
     def _build_group(self, group: Sequence[DeploymentOptions]) -> list[Deployment]:
         deployments: list[Deployment] = []
@@ -126,7 +125,7 @@ class ModelBuilder:
         given = options.list_given()
         first, *others = [self._refer(name) for name in given.pop('models')]
         _read_exceptions(given)
-        return FallbackModel(first, *others, **given, **_settings(settings))
+        return FallbackModel(first, *others, **given, **_wrap_settings(settings))
 
     def _refer(self, name: str) -> Model:
         """Return the model of the file with this name, or else that of a model string."""
@@ -150,14 +149,14 @@ class ModelBuilder:
             model = RateLimitedModel(model, **rates, **queue)
         if queue and options.concurrency is None and not any(rates.values()):
             raise UserError('max_queue needs concurrency, requests_per_minute or tokens_per_minute')
-        return model if options.cache is None else _cache(model, options.cache)
+        return model if options.cache is None else CachedModel(model, **options.cache.list_given())
 
     def _describe_failure(self, name: str, error: Exception) -> str:
         return f'{self._index.describe(("models", name))}: {error}'
 
 
 def _build_model(text: str, options: ModelOptions) -> Model:
-    given = options.options | _settings(options.settings)
+    given = options.options | _wrap_settings(options.settings)
     if options.provider:
         given['provider'] = _build_provider(text, options.provider)
     try:
@@ -166,7 +165,8 @@ def _build_model(text: str, options: ModelOptions) -> Model:
         raise UserError(f'options of {text!r}: {error}') from error
 
 
-def _settings(settings: dict[str, Any]) -> dict[str, Any]:
+def _wrap_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword of a class for settings; none if they are empty."""
     return {'settings': settings} if settings else {}
 
 
@@ -181,10 +181,6 @@ def _build_provider(text: str, options: dict[str, Any]) -> Any:
         if name not in known:
             raise UserError(f'provider.{name} is unknown; {suggest(name, known)}')
     return kind(**options)
-
-
-def _cache(model: Model, options: CacheOptions) -> Model:
-    return CachedModel(model, **options.list_given())
 
 
 def _read_exceptions(given: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ Count = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-CLASSES = tuple(each.name for each in fields(Prices))
+TOKEN_CLASSES = tuple(each.name for each in fields(Prices))
 """The classes of tokens that have prices."""
 
 
@@ -42,8 +42,8 @@ def _read_prices(value: object) -> Prices:
     if not isinstance(value, dict):
         raise PydanticCustomError('price', 'a price is [input, output], or a table, in US dollars for a million tokens')
     prices = cast('dict[str, Any]', value)
-    if unknown := prices.keys() - set(CLASSES):
-        names = {'name': min(unknown), 'known': ', '.join(CLASSES)}
+    if unknown := prices.keys() - set(TOKEN_CLASSES):
+        names = {'name': min(unknown), 'known': ', '.join(TOKEN_CLASSES)}
         raise PydanticCustomError('price', '{name} is no class of tokens; known are {known}', names)
     try:
         return Prices(**prices)

@@ -55,7 +55,7 @@ class AdmittedModel(WrapperModel):
         async with self._admit(messages, model_settings, model_request_parameters) as (record, admission):
             async with self.wrapped.request_stream(messages, model_settings, model_request_parameters) as stream:
                 record.stream = True
-                record.note_first_token()
+                record.record_first_token()
                 yield stream
             await self._gateway.account(record, admission, stream.get())
 

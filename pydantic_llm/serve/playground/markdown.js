@@ -116,15 +116,15 @@ const BLOCKS = [
   [/^\s*([-*+]|\d+[.)])\s/, (lines, start, depth) => list(lines, start, depth)],
   [/^\s*\|.*\|/, (lines, start) => {
     const end = findLine(lines, start, (line) => !/^\s*\|/.test(line));
-    const has_head = start + 1 < end && /^[\s|:-]+$/.test(lines[start + 1]);
-    const body = lines.slice(has_head ? start + 2 : start, end).map((line) => row(line, 'td'));
-    return [element('table', ...(has_head ? [row(lines[start], 'th')] : []), ...body), end];
+    const hasHead = start + 1 < end && /^[\s|:-]+$/.test(lines[start + 1]);
+    const body = lines.slice(hasHead ? start + 2 : start, end).map((line) => row(line, 'td'));
+    return [element('table', ...(hasHead ? [row(lines[start], 'th')] : []), ...body), end];
   }],
 ];
 
-function findLine(lines, from, is_found) {
+function findLine(lines, from, isFound) {
   let at = from;
-  while (at < lines.length && !is_found(lines[at])) at += 1;
+  while (at < lines.length && !isFound(lines[at])) at += 1;
   return at;
 }
 
@@ -139,9 +139,9 @@ function list(lines, start, depth) {
     if (!match || match[1].length !== indent.length || Boolean(match[2]) !== Boolean(first)) break;
     const item = [lines[at].slice(match[0].length)];
     for (at += 1; at < lines.length; at += 1) {
-      const is_inner = /^\s*$/.test(lines[at]) ? /^\s{2,}\S/.test(lines[at + 1] ?? '') : /^\s/.test(lines[at]);
+      const isInner = /^\s*$/.test(lines[at]) ? /^\s{2,}\S/.test(lines[at + 1] ?? '') : /^\s/.test(lines[at]);
       const inner = marker.exec(lines[at]);
-      if (!is_inner || (inner && inner[1].length <= indent.length)) break;
+      if (!isInner || (inner && inner[1].length <= indent.length)) break;
       item.push(lines[at].slice(Math.min(indent.length + 2, /^\s*/.exec(lines[at])[0].length)));
     }
     node.append(element('li', ...(item.length > 1 ? renderLines(item, depth + 1) : inline(item[0]))));

@@ -1,4 +1,4 @@
-// The playground: one conversation per pane. The server keeps nothing; its messages come back with each question.
+// The playground: one conversation per pane. The server keeps nothing; the messages are sent with each request.
 
 import { GrowingMarkdown } from './markdown.js';
 
@@ -10,34 +10,34 @@ const panes = [];
 let files = [];
 let models = [];
 
-function make(name, className = '', text = '') {
+function makeNode(name, className = '', text = '') {
   const node = document.createElement(name);
   if (className) node.className = className;
   if (text) node.textContent = text;
   return node;
 }
 
-function fold(title, text, className = '') {
-  const details = make('details', className);
-  const body = make(className === 'thinking' ? 'div' : 'pre', '', text);
-  details.append(make('summary', '', title), body);
+function makeDetails(title, text, className = '') {
+  const details = makeNode('details', className);
+  const body = makeNode(className === 'thinking' ? 'div' : 'pre', '', text);
+  details.append(makeNode('summary', '', title), body);
   return { details, body };
 }
 
-// Addresses relative to this file: the server may have a path behind a proxy.
-const address = (name) => new URL(name, import.meta.url);
+// URLs relative to this file: the server may have a path behind a proxy.
+const resolveUrl = (name) => new URL(name, import.meta.url);
 
-const headers = () => {
+const makeHeaders = () => {
   const key = $('key').value.trim();
   return { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) };
 };
 
 // ---------------------------------------------------------------- one response
 
-class Answer {
+class ResponseView {
   constructor(log) {
     this.log = log;
-    this.node = make('div', 'answer busy');
+    this.node = makeNode('div', 'response busy');
     log.append(this.node);
     this.log.setAttribute('aria-busy', 'true');  // screen readers wait for the end
     this.parts = new Map();
@@ -49,15 +49,16 @@ class Answer {
 
   get text() { return this.texts.map((part) => part.text).join('\n\n'); }
 
-  follow(change) {
-    const is_at_end = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
+  // Make a change. If the end of the log was visible, it stays visible.
+  keepScroll(change) {
+    const isAtEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
     change();
-    if (is_at_end) this.log.scrollTop = this.log.scrollHeight;
+    if (isAtEnd) this.log.scrollTop = this.log.scrollHeight;
   }
 
   add(event, retry) {
     if (event.kind === 'delta') return this.extend(event);
-    this.follow(() => {
+    this.keepScroll(() => {
       switch (event.kind) {
         case 'part': this.addPart(event); break;
         case 'result': this.addResult(event); break;
@@ -72,17 +73,17 @@ class Answer {
     const part = { kind: event.part, text: event.text ?? '' };
     if (event.part === 'text') {
       this.texts.push(part);
-      this.node.append(part.node = make('div', 'text'));
+      this.node.append(part.node = makeNode('div', 'text'));
       part.markdown = new GrowingMarkdown(part.node);
     } else if (event.part === 'thinking') {
-      const { details, body } = fold('Thinking', '', 'thinking');
+      const { details, body } = makeDetails('Thinking', '', 'thinking');
       details.open = true;
       this.node.append(details);
       Object.assign(part, { node: body, details });
     } else if (event.part === 'file') this.node.append(showFile(event));
     else {
       const title = event.part === 'call' ? `Calls ${event.name}` : event.name ?? event.part;
-      const { details, body } = fold(title, '', 'call');
+      const { details, body } = makeDetails(title, '', 'call');
       this.node.append(details);
       Object.assign(part, { node: body, details });
       if (event.id) this.calls.set(event.id, part);
@@ -105,7 +106,7 @@ class Answer {
     clearTimeout(this.timer);
     this.timer = undefined;
     const started = performance.now();
-    this.follow(() => this.changed.forEach((part) => this.show(part)));
+    this.keepScroll(() => this.changed.forEach((part) => this.show(part)));
     this.changed.clear();
     this.delay = Math.max(RENDER_MILLISECONDS, 4 * (performance.now() - started));
   }
@@ -121,7 +122,7 @@ class Answer {
 
   addResult(event) {
     const call = this.calls.get(event.id);
-    const { details } = fold(`${event.failed ? 'Failed: ' : 'Result of '}${event.name}`, event.text, event.failed ? 'call failed' : 'call');
+    const { details } = makeDetails(`${event.failed ? 'Failed: ' : 'Result of '}${event.name}`, event.text, event.failed ? 'call failed' : 'call');
     if (call) call.details.after(details);
     else this.node.append(details);
     for (const file of event.files ?? []) this.node.append(showFile(file));
@@ -137,17 +138,17 @@ class Answer {
       ...(event.cost === null ? [] : [`$${Number(event.cost).toPrecision(3)}`]),
       ...(event.finish_reason && event.finish_reason !== 'stop' ? [`ended by ${event.finish_reason}`] : []),
     ];
-    for (const warning of event.warnings) this.node.append(make('div', 'facts', `⚠ ${warning}`));
-    this.node.append(make('div', 'facts', facts.join(' · ')));
+    for (const warning of event.warnings) this.node.append(makeNode('div', 'facts', `⚠ ${warning}`));
+    this.node.append(makeNode('div', 'facts', facts.join(' · ')));
     this.showWire();
   }
 
   fail(message, retry) {
     this.finish();
-    const box = make('div', 'error', message);
+    const box = makeNode('div', 'error', message);
     box.setAttribute('role', 'alert');
     if (retry) {
-      const button = make('button', '', 'Try again');
+      const button = makeNode('button', '', 'Try again');
       button.type = 'button';
       button.onclick = () => { button.remove(); retry(); };
       box.append(button);
@@ -165,24 +166,24 @@ class Answer {
 
   showWire() {
     if (!this.wire?.length) return;
-    const { details, body } = fold(`Requests to the vendor (${this.wire.length})`, '', 'wire');
+    const { details, body } = makeDetails(`Requests to the vendor (${this.wire.length})`, '', 'wire');
     body.textContent = this.wire.map((each) => [
-      `${each.method} ${each.url}`, indent(each.request), '',
-      `→ ${each.status ?? 'no response'} after ${each.seconds.toFixed(2)} s${each.error ? `: ${each.error}` : ''}`, indent(each.response),
+      `${each.method} ${each.url}`, indentJson(each.request), '',
+      `→ ${each.status ?? 'no response'} after ${each.seconds.toFixed(2)} s${each.error ? `: ${each.error}` : ''}`, indentJson(each.response),
     ].join('\n')).join('\n\n');
     this.node.append(details);
     this.wire = null;
   }
 }
 
-function indent(text) {
+function indentJson(text) {
   try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }
 
 function showFile({ media_type, data }, label = 'Image of the model') {
   const url = `data:${media_type};base64,${data}`;
   const name = media_type.startsWith('image/') ? 'img' : media_type.startsWith('audio/') ? 'audio' : media_type.startsWith('video/') ? 'video' : 'a';
-  const node = make(name);
+  const node = makeNode(name);
   if (name === 'a') Object.assign(node, { href: url, download: 'file', textContent: `File (${media_type})` });
   else Object.assign(node, name === 'img' ? { src: url, alt: label } : { src: url, controls: true });
   return node;
@@ -221,32 +222,32 @@ class Pane {
 
   // Show messages of the server, as their events showed them.
   showMessages(messages) {
-    let answer = null;
+    let view = null;
     for (const { kind, parts } of messages) {
-      if (kind === 'response') answer ??= new Answer(this.log);
+      if (kind === 'response') view ??= new ResponseView(this.log);
       parts.forEach((part, index) => {
-        if (kind === 'response') answer.add({ kind: 'part', index, ...readPart(part) });
+        if (kind === 'response') view.add({ kind: 'part', index, ...readPart(part) });
         else if (part.part_kind === 'user-prompt') {
           const items = [part.content].flat();
           const attached = items.filter((item) => item.kind === 'binary');
-          if (parts.some((other) => other.part_kind === 'tool-return')) attached.forEach((file) => answer?.node.append(showFile(file)));
+          if (parts.some((other) => other.part_kind === 'tool-return')) attached.forEach((file) => view?.node.append(showFile(file)));
           else {
-            answer?.finish();
-            answer = null;
+            view?.finish();
+            view = null;
             this.showUser(items.filter((item) => typeof item === 'string').join('\n'), attached);
           }
-        } else if (part.tool_name) answer?.add({ kind: 'result', ...readResult(part) });
+        } else if (part.tool_name) view?.add({ kind: 'result', ...readResult(part) });
       });
     }
-    answer?.finish();
+    view?.finish();
     this.history = messages;
   }
 
   showUser(text, attached) {
-    const node = make('div', 'user', text);
+    const node = makeNode('div', 'user', text);
     for (const file of attached) {
       if (file.media_type.startsWith('image/')) node.append(showFile(file, file.name ?? file.identifier));
-      else node.append(make('div', 'facts', file.name ?? file.identifier));
+      else node.append(makeNode('div', 'facts', file.name ?? file.identifier));
     }
     this.log.append(node);
     this.log.scrollTop = this.log.scrollHeight;
@@ -259,18 +260,18 @@ class Pane {
 
   async send(prompt, attached) {
     if (this.controller) return;
-    for (const button of this.log.querySelectorAll('.error button')) button.remove();  // of earlier questions
+    for (const button of this.log.querySelectorAll('.error button')) button.remove();  // of earlier prompts
     const before = this.history;
-    const answer = new Answer(this.log);
+    const view = new ResponseView(this.log);
     const retry = () => { this.history = before; this.send(prompt, attached); };
     this.controller = new AbortController();
-    this.keep = () => this.remember(answer, prompt, attached);
+    this.keep = () => this.remember(view, prompt, attached);
     showBusy();
     try {
-      await this.read(answer, prompt, attached, retry);
+      await this.read(view, prompt, attached, retry);
     } catch (error) {
-      if (error.name === 'AbortError') answer.finish(), answer.node.append(make('div', 'facts', 'Stopped.'));
-      else answer.fail(`The connection to the server is lost (${error.message}).`, retry);
+      if (error.name === 'AbortError') view.finish(), view.node.append(makeNode('div', 'facts', 'Stopped.'));
+      else view.fail(`The connection to the server is lost (${error.message}).`, retry);
     } finally {
       this.controller = null;
       this.keep();
@@ -278,31 +279,31 @@ class Pane {
     }
   }
 
-  async read(answer, prompt, attached, retry) {
+  async read(view, prompt, attached, retry) {
     const body = JSON.stringify({ model: this.model, prompt, files: attached, history: this.history, ...readOptions() });
-    const response = await fetch(address('ask'), { method: 'POST', headers: headers(), body, signal: this.controller.signal });
+    const response = await fetch(resolveUrl('ask'), { method: 'POST', headers: makeHeaders(), body, signal: this.controller.signal });
     if (!response.ok) {
       const { message } = await response.json().catch(() => ({ message: response.statusText }));
-      return answer.fail(`${response.status}: ${message}`, retry);
+      return view.fail(`${response.status}: ${message}`, retry);
     }
-    let has_ended = false;
+    let hasEnded = false;
     for await (const event of readLines(response.body)) {
-      answer.add(event, retry);
-      has_ended ||= event.kind === 'end' || event.kind === 'error';
+      view.add(event, retry);
+      hasEnded ||= event.kind === 'end' || event.kind === 'error';
     }
-    if (!has_ended) throw new Error('the response broke off');
+    if (!hasEnded) throw new Error('the response broke off');
   }
 
-  // Keep the messages; those of a response without an end up to where it is. Not if the user has begun again.
-  remember(answer, prompt, attached) {
-    if (!answer.node.isConnected) return;
+  // Keep the messages, also the text of a response without an end; but not after `clear`.
+  remember(view, prompt, attached) {
+    if (!view.node.isConnected) return;
     const binary = attached.map(({ name, media_type, data }) => ({ kind: 'binary', identifier: name, media_type, data }));
     const content = binary.length ? [...(prompt ? [prompt] : []), ...binary] : prompt;
-    const stopped = answer.text && [
+    const stopped = view.text && [
       { kind: 'request', parts: [{ part_kind: 'user-prompt', content }] },
-      { kind: 'response', parts: [{ part_kind: 'text', content: answer.text }], state: 'interrupted' },
+      { kind: 'response', parts: [{ part_kind: 'text', content: view.text }], state: 'interrupted' },
     ];
-    if (answer.messages) this.history = answer.messages;
+    if (view.messages) this.history = view.messages;
     else if (stopped) this.history = [...this.history, ...stopped];
     else return;
     save();
@@ -390,7 +391,7 @@ function togglePanes() {
 }
 
 async function loadModels() {
-  const response = await fetch(address('models'), { headers: headers() }).catch(() => null);
+  const response = await fetch(resolveUrl('models'), { headers: makeHeaders() }).catch(() => null);
   if (response?.status === 401 && !$('key').value) {
     $('state').textContent = 'Enter the key of this server under Options.';
     $('options').open = true;
@@ -410,9 +411,9 @@ async function loadModels() {
   for (const pane of panes) pane.listModels();
   $('state').textContent = models.length ? '' : 'This server has no models to talk to.';
   $('tools').hidden = !found.tools.length;
-  $('tools').replaceChildren(make('legend', '', 'Tools'), ...found.tools.map(({ name, description }) => {
-    const label = make('label');
-    const box = Object.assign(make('input'), { type: 'checkbox', value: name, checked: true });
+  $('tools').replaceChildren(makeNode('legend', '', 'Tools'), ...found.tools.map(({ name, description }) => {
+    const label = makeNode('label');
+    const box = Object.assign(makeNode('input'), { type: 'checkbox', value: name, checked: true });
     label.title = description;
     label.append(box, name);
     return label;
@@ -437,7 +438,7 @@ async function addFiles(list) {
 
 function showFiles() {
   $('files').replaceChildren(...files.map((file) => {
-    const button = make('button', '', `${file.name} ✕`);
+    const button = makeNode('button', '', `${file.name} ✕`);
     button.type = 'button';
     button.setAttribute('aria-label', `Remove ${file.name}`);
     button.onclick = () => { files = files.filter((each) => each !== file); showFiles(); };
@@ -452,20 +453,20 @@ async function submit() {
   files = [];
   showFiles();
   $('prompt').value = '';
-  grow();
+  resizePrompt();
   await Promise.all(panes.map((pane) => pane.ask(prompt, attached)));
   $('prompt').focus();
 }
 
 function showBusy() {
-  const is_busy = panes.some((pane) => pane.controller);
-  $('send').hidden = is_busy;
-  $('stop').hidden = !is_busy;
+  const isBusy = panes.some((pane) => pane.controller);
+  $('send').hidden = isBusy;
+  $('stop').hidden = !isBusy;
 }
 
 const stop = () => panes.forEach((pane) => pane.stop());
 
-function grow() {
+function resizePrompt() {
   $('prompt').style.height = 'auto';
   $('prompt').style.height = `${$('prompt').scrollHeight + 2}px`;
 }
@@ -476,7 +477,7 @@ $('compare').onclick = togglePanes;
 $('clear').onclick = () => { panes.forEach((pane) => pane.clear()); save(); $('prompt').focus(); };
 $('key').onchange = loadModels;
 $('add').onchange = (event) => { addFiles(event.target.files); event.target.value = ''; };
-$('prompt').oninput = grow;
+$('prompt').oninput = resizePrompt;
 $('prompt').onkeydown = (event) => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
 };

@@ -21,8 +21,8 @@ from ..exchange import json_response, run_while_connected
 from ..gateway import Gateway
 from ..keys import GatewayKey
 from .admitted import AdmittedModel
-from .answer import answer
-from .question import Question, read_question
+from .page_request import PageRequest, read_request
+from .response import respond
 
 __all__ = ('Playground', 'PlaygroundTools')
 
@@ -65,7 +65,7 @@ class Playground:
             Route('/', _redirect),
             Route('/playground', _show_page),
             Route('/playground/models', self._list_models),
-            Route('/playground/ask', _Asking(self._gateway, self._tools), methods=['POST']),
+            Route('/playground/ask', _ResponseApp(self._gateway, self._tools), methods=['POST']),
             Route('/playground/{name}', _send_file),
         ]
 
@@ -76,8 +76,8 @@ class Playground:
         return json_response({'models': [name for name in names if name not in embedding], 'tools': tools})
 
 
-class _Asking:
-    """The ASGI app that responds to a question with a line of JSON for each thing that happens."""
+class _ResponseApp:
+    """The ASGI app that responds to a request of the page with a line of JSON for each event."""
 
     def __init__(self, gateway: Gateway, tools: Mapping[str, Tool[Any]]) -> None:
         self._gateway = gateway
@@ -89,34 +89,34 @@ class _Asking:
             try:
                 key = self._gateway.access.check(request)
                 await body.read(request)
-                question = read_question(await body.parse())
-                model = self._find_model(question, key)
-                tools = self._find_tools(question)
+                asked = read_request(await body.parse())
+                model = self._find_model(asked, key)
+                tools = self._find_tools(asked)
             except ClientDisconnect:
                 return
             except LLMError as error:
                 status = getattr(error, 'status_code', None) or 400
                 await json_response({'message': str(error)}, status)(scope, receive, send)
                 return
-            await run_while_connected(self._send_answer(question, model, tools, send), receive)
+            await run_while_connected(self._send_response(asked, model, tools, send), receive)
 
-    def _find_model(self, question: Question, key: GatewayKey | None) -> AdmittedModel:
-        name, model = self._gateway.catalog.find(question.model)
+    def _find_model(self, asked: PageRequest, key: GatewayKey | None) -> AdmittedModel:
+        name, model = self._gateway.catalog.find(asked.model)
         self._gateway.admissions.check_model(key, name)
         return AdmittedModel(instrument_if_on(model), name, self._gateway, key)
 
-    def _find_tools(self, question: Question) -> list[Tool[Any]]:
-        if unknown := sorted({*question.tools} - self._tools.keys()):
+    def _find_tools(self, asked: PageRequest) -> list[Tool[Any]]:
+        if unknown := sorted({*asked.tools} - self._tools.keys()):
             raise UserError(f'The playground has no tools {", ".join(map(repr, unknown))}')
-        return [self._tools[name] for name in question.tools]
+        return [self._tools[name] for name in asked.tools]
 
-    async def _send_answer(
-        self, question: Question, model: AdmittedModel, tools: Sequence[Tool[Any]], send: Send
+    async def _send_response(
+        self, asked: PageRequest, model: AdmittedModel, tools: Sequence[Tool[Any]], send: Send
     ) -> None:
         headers = {'content-type': 'application/x-ndjson', **STREAM_HEADERS}
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({'type': 'http.response.start', 'status': 200, 'headers': encoded})
-        async with aclosing(answer(question, model, tools)) as lines:  # a client that has gone ends the request
+        async with aclosing(respond(asked, model, tools)) as lines:  # a client that has gone ends the request
             async for line in lines:
                 await send({'type': 'http.response.body', 'body': encode_json(line) + b'\n', 'more_body': True})
         await send({'type': 'http.response.body', 'body': b''})

@@ -1,4 +1,4 @@
-"""`Question`: what the page sends to get a response."""
+"""`PageRequest`: the body of a request of the page, for a response of a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import BinaryContent, ModelMessage, ModelMessagesTypeAdapter, UserContent
 
-__all__ = ('Question', 'read_question')
+__all__ = ('PageRequest', 'read_request')
 
 
 def _check_base64(text: str) -> str:
@@ -30,8 +30,8 @@ class UploadedFile(BaseModel):
     """The content in base64."""
 
 
-class Question(BaseModel):
-    """A prompt with all that comes before it. The server keeps nothing of a conversation."""
+class PageRequest(BaseModel):
+    """A prompt with the messages before it. The server keeps nothing of a conversation."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra='forbid')
 
@@ -64,10 +64,10 @@ class Question(BaseModel):
             raise UserError(f'history: {_describe_error(error)}; begin a new conversation') from None
 
 
-def read_question(fields: Json) -> Question:
+def read_request(fields: Json) -> PageRequest:
     """Read the body of a request. Raises `UserError` if it is not valid."""
     try:
-        return Question.model_validate(fields)
+        return PageRequest.model_validate(fields)
     except ValidationError as error:
         raise UserError(_describe_error(error)) from None
 

@@ -1,10 +1,10 @@
-"""`RowAnswers`: runs one request of a batch on the models of an app, within the limits of its key."""
+"""`RowSender`: sends one request of a batch to a model of the app, within the limits of its key."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from uuid import uuid4
@@ -13,21 +13,15 @@ from ...exceptions import AuthenticationError, LLMError, RateLimitError, UserErr
 from ...json_types import Json
 from ...messages import ModelResponse
 from ...observers import listen
-from ...wire.served_fields import keep_encoded
 from ...wire.serving import ServedRequest
 from ..admission import Admission, estimate_request
 from ..gateway import Gateway
 from ..keys import GatewayKey
-from ..protocols import PROTOCOLS, Protocol
+from ..protocols import PROTOCOLS_BY_NAME, Protocol
 from ..record import RequestRecord
-from ..unknown_fields import find_unknown_fields
-from ..value_types import check_types
 from .store import Job
 
-__all__ = ('BY_NAME', 'RowAnswers')
-
-BY_NAME: Mapping[str, Protocol] = {protocol.name: protocol for protocol in PROTOCOLS}
-"""The protocols by name."""
+__all__ = ('RowSender',)
 
 SHORTEST_WAIT = 1.0
 """Seconds between two attempts of a request whose key has reached its rate limit."""
@@ -35,15 +29,15 @@ SHORTEST_WAIT = 1.0
 logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
-class RowAnswers:
-    """Runs requests of batches."""
+class RowSender:
+    """Sends requests of batches."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def answer(self, job: Job, body: Json, slots: asyncio.Semaphore) -> tuple[int, Json]:
-        """Run the body of a request in a slot. Return the HTTP status and the body of the response or of the error."""
-        protocol = BY_NAME[job.protocol]
+    async def send(self, job: Job, body: Json, slots: asyncio.Semaphore) -> tuple[int, Json]:
+        """Send the body of a request in a slot. Return the HTTP status and the body of the response or of the error."""
+        protocol = PROTOCOLS_BY_NAME[job.protocol]
         record = RequestRecord(protocol.name, uuid4().hex, job.owner)
         try:
             served, response = await self._request(protocol, record, _complete(job, body), slots)
@@ -61,12 +55,11 @@ class RowAnswers:
     async def _request(
         self, protocol: Protocol, record: RequestRecord, fields: Json, slots: asyncio.Semaphore
     ) -> tuple[ServedRequest, ModelResponse]:
-        served = protocol.decode_request(fields)
-        check_types(served)
+        served = protocol.read_request(fields)
         if served.stream:
             raise UserError('A request of a batch cannot be streamed: leave stream out')
         record.model, model = self._gateway.catalog.find(served.model_name)
-        with keep_encoded(find_unknown_fields(served), owner=protocol.fields_owner), listen(record.observe):
+        with protocol.keep_fields(served), listen(record.observe):
             async with self._admit(record, served, slots) as admission:
                 response = await model.request(served.messages, served.settings, served.parameters)
                 await self._gateway.account(record, admission, response)

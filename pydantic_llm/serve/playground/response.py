@@ -1,4 +1,4 @@
-"""The response to a question, as the objects that the page reads line by line."""
+"""`respond`: the response to a request of the page, as the objects that the page reads line by line."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from ...models import Model
 from ...settings import ModelSettings
 from ...tools.tool import Tool
 from ...transport.log import capture_exchanges
-from .question import Question
+from .page_request import PageRequest
 
-__all__ = ('answer',)
+__all__ = ('respond',)
 
 logger: logging.Logger = logging.getLogger('pydantic_llm.serve')
 
 
-async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
+async def respond(request: PageRequest, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
     """Yield what happens until the model has responded and its tools have run.
 
     The last object has the `kind` `end` or `error`; the one before it is `wire`, with the requests to the vendor.
@@ -54,7 +54,7 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
     with capture_exchanges() as exchanges:
         last: Json = {'kind': 'error', 'message': 'The response has no end.'}
         try:
-            async with aclosing(_run_agent(question, model, tools)) as lines:
+            async with aclosing(_run_agent(request, model, tools)) as lines:
                 async for last in lines:
                     if last['kind'] != 'end':
                         yield last
@@ -66,10 +66,10 @@ async def answer(question: Question, model: Model, tools: Sequence[Tool[Any]]) -
         yield {**last, 'seconds': perf_counter() - started}
 
 
-async def _run_agent(question: Question, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
-    agent: Agent[None, Any] = Agent(model, tools=tools, instructions=question.instructions or None)
-    content, history = question.list_content(), question.read_history()
-    settings = cast('ModelSettings', question.settings)
+async def _run_agent(request: PageRequest, model: Model, tools: Sequence[Tool[Any]]) -> AsyncGenerator[Json]:
+    agent: Agent[None, Any] = Agent(model, tools=tools, instructions=request.instructions or None)
+    content, history = request.list_content(), request.read_history()
+    settings = cast('ModelSettings', request.settings)
     async with agent.run_stream_events(content, message_history=history, model_settings=settings) as events:
         async for event in events:
             match event:
