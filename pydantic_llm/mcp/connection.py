@@ -6,7 +6,7 @@ A session must be closed in the task that opened it, and runs begin and end in a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,15 +91,7 @@ class MCPConnection:
     async def list_tools(self) -> Sequence[Any]:
         """Return the tools of the server. They are listed again after the server has said that they changed."""
         if self._tools is None:
-            tools: list[Any] = []
-            cursor: str | None = None
-            while True:
-                page = await self.client.list_tools(cursor=cursor)
-                tools += page.tools
-                cursor = page.next_cursor
-                if not cursor:
-                    break
-            self._tools = tools
+            self._tools = [tool async for page in iterate_pages(self.client.list_tools) for tool in page.tools]
         return self._tools
 
     async def _run(self, ready: asyncio.Future[None]) -> None:
@@ -124,6 +116,15 @@ class MCPConnection:
     async def _receive_message(self, message: Any) -> None:
         if type(message).__name__ == 'ToolListChangedNotification':
             self._tools = None
+
+
+async def iterate_pages(fetch: Callable[..., Awaitable[Any]]) -> AsyncIterator[Any]:
+    """Yield the pages of a list. `fetch` is the method of `mcp.Client` that requests one."""
+    page = await fetch()
+    yield page
+    while page.next_cursor:
+        page = await fetch(cursor=page.next_cursor)
+        yield page
 
 
 def _describe(error: BaseException) -> str:

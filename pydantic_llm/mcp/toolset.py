@@ -21,7 +21,7 @@ from ..tools.context import RunContext
 from ..tools.definition import ToolDefinition
 from ..toolsets import AbstractToolset, ToolsetTool
 from ..toolsets.external import ANY_ARGUMENTS
-from .connection import MCPConnection, MCPProgress
+from .connection import MCPConnection, MCPProgress, iterate_pages
 from .content import read_resource, read_result, read_text
 
 __all__ = ('CallToolFunc', 'MCPToolset', 'ProcessToolCallback', 'ToolErrorBehavior')
@@ -273,15 +273,10 @@ class MCPToolset(AbstractToolset[DepsT]):
     # --------------------------------------------------------------------------------------------------- the resources
 
     async def list_resources(self) -> list[Any]:
-        """Return the resources of the server, as `Resource` objects of the `mcp` package, page by page."""
+        """Return all resources of the server, as `Resource` objects of the `mcp` package."""
         async with self:
-            client = (await self._use()).client
-            page = await client.list_resources()
-            resources = [*page.resources]
-            while page.next_cursor:
-                page = await client.list_resources(cursor=page.next_cursor)
-                resources += page.resources
-            return resources
+            pages = iterate_pages((await self._use()).client.list_resources)
+            return [resource async for page in pages for resource in page.resources]
 
     async def read_resource(self, uri: Any) -> Any:
         """Return a resource, by its URI or as one of `list_resources`: text, `BinaryContent`, or a list of these."""

@@ -1,7 +1,7 @@
 """Toolsets: collections of tools that agents share, change and combine.
 
 Read `toolset` (what a toolset is, and how it is changed), `function` (functions as tools), `combined` (several as one),
-`dynamic` (made anew for each run or step) and `external` (tools that others execute).
+`dynamic` (made again for each run or step) and `external` (tools that another program executes).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from typing_extensions import TypeVar
 
@@ -77,9 +77,6 @@ class DynamicToolset(AbstractToolset[DepsT]):
                 await current.__aexit__(None, None, None)
             self._current = made and await (await made.for_run(ctx)).__aenter__()
         return self._current
-
-    async def __aenter__(self) -> Self:
-        return self
 
 
 def to_toolsets(

@@ -1,4 +1,4 @@
-"""`ExternalToolset`: tools that somebody else executes, such as a web page or another service."""
+"""`ExternalToolset`: tools that another program executes, such as a web page or a service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ('ANY_ARGUMENTS', 'ExternalToolset')
 DepsT = TypeVar('DepsT', default=None)
 
 ANY_ARGUMENTS = SchemaValidator(dict_schema(str_schema(), any_schema()))
-"""Validates arguments whose types are known to others only."""
+"""Validates arguments whose types only that program knows."""
 
 
 class ExternalToolset(AbstractToolset[DepsT]):
