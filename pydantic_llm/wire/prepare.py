@@ -593,10 +593,6 @@ def _render_output_prompt(request: PreparedRequest) -> str:
         template = request.profile.prompted_output_template
     if not template:
         return ''
-    schema = dict(output.json_schema)
-    if output.name:
-        schema['title'] = output.name
-    if output.description:
-        schema['description'] = output.description
-    text = dumps(schema)
+    named = {'title': output.name, 'description': output.description}
+    text = dumps({**output.json_schema, **{key: value for key, value in named.items() if value}})
     return template.replace('{schema}', text) if '{schema}' in template else f'{template}\n\n{text}'
