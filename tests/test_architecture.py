@@ -107,13 +107,16 @@ STRANGERS = {
     'transport': ('models', 'agent', 'direct', 'serve', 'cli'),
 }
 """What these parts of the package must not know."""
-AGENT_USERS = ('agent', 'output', 'cli', 'demo', 'many', 'serve', 'testing', '__main__')
+AGENT_USERS = ('agent', 'output', 'result', 'run', 'cli', 'demo', 'many', 'serve', 'testing', '__main__')
 LAZY_AGENT_USERS = ('pydantic_llm', 'pydantic_llm.direct')
 """May import the agent when they are called, but not when they are imported."""
 
 NOT_IMPORTED_BY_THE_FRONT_DOOR = (
     'openai anthropic httpx httpx2 opentelemetry boto3 groq mistralai cohere torch starlette pydantic_llm.agent'
 ).split()
+
+OTHER_NAMES = tuple(f'models.{name}' for name in 'cerebras crusoe google ollama openrouter snowflake xai zai'.split())
+"""The modules of models with the names that pydantic-ai has for a room: they know that room."""
 
 NAMES_THAT_SAY_NOTHING = ('utils', 'util', 'helpers', 'helper', 'common', 'misc')
 SIZE_RULES = re.compile(r'\b(C901|E501|PLR09\d\d|PLR1702|PLR09|PLR0|PLR|C90|PL)\b')
@@ -235,6 +238,11 @@ def test_a_room_imports_no_other_room(room_file: Source) -> None:
 @for_each_file
 def test_what_all_rooms_share_knows_no_room(shared_file: Source) -> None:
     assert [i for i in shared_file.imports if home_of(i.module)] == []
+
+
+@for_each_file
+def test_a_module_of_other_names_knows_one_room(other_names_file: Source) -> None:
+    assert len({home_of(i.module) for i in other_names_file.imports} - {None}) == 1
 
 
 @for_each_file
@@ -626,7 +634,8 @@ FILES: dict[str, Callable[[Source], bool]] = {
     'source': lambda source: True,
     'room_file': is_room_file,
     'pure_file': is_pure,
-    'shared_file': lambda source: source.path.parent == MODELS,
+    'shared_file': lambda source: source.path.parent == MODELS and not source.is_under(*ours(*OTHER_NAMES)),
+    'other_names_file': lambda source: source.is_under(*ours(*OTHER_NAMES)),
     'value_file': lambda source: source.is_under(*ours(*VALUES)),
     'agent_file': lambda source: source.is_under(*ours('agent')),
     'not_an_agent_user': lambda source: not source.is_under(*ours(*AGENT_USERS)),

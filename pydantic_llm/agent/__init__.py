@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from .._lazy_names import import_lazily
 from ..tools.context import RunContext
 from ..tools.controls import CancellationToken
+from ..tools.deferred import ToolDenied
 from ..tools.options import ToolOptions
-from ..tools.tool import Tool
+from ..tools.tool import Tool, ToolsPrepareFunc
 from .agent import Agent
 from .agent_run import AgentRun
 from .capture import capture_run_messages
@@ -27,6 +28,7 @@ from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, Final
 from .stream import AgentRunEvents, StreamedRunResult, StreamedRunResultSync
 
 if TYPE_CHECKING:
+    from ..models.instrumented import InstrumentationSettings
     from .agent_model import AgentModel
 
 __all__ = (
@@ -46,6 +48,7 @@ __all__ = (
     'EventStreamHandler',
     'FinalResult',
     'HistoryProcessor',
+    'InstrumentationSettings',
     'ModelRequestNode',
     'NativeOutput',
     'OutputSpec',
@@ -57,11 +60,15 @@ __all__ = (
     'StructuredDict',
     'TextOutput',
     'Tool',
+    'ToolDenied',
     'ToolOptions',
     'ToolOutput',
+    'ToolsPrepareFunc',
     'UserPromptNode',
     'capture_run_messages',
 )
 
 if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
-    __getattr__ = import_lazily(__name__, {'AgentModel': 'agent_model'})
+    __getattr__ = import_lazily(
+        __name__, {'AgentModel': 'agent_model', 'InstrumentationSettings': '.models.instrumented'}
+    )

@@ -128,7 +128,12 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
 
     @overload
     def run_stream(
-        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: None = None,
+        event_stream_handler: EventStreamHandler | None = None,
+        **options: Unpack[RunArguments[DepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, OutputT]]: ...
     @overload
     def run_stream(
@@ -137,6 +142,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
+        event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> AbstractAsyncContextManager[StreamedRunResult[DepsT, T]]: ...
     @document_options
@@ -148,22 +154,32 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         output_type: OutputSpec[Any] | None = None,
         result_type: OutputSpec[Any] | None = None,
         deps: DepsT | None = None,
+        event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunOptions],
     ) -> AsyncGenerator[StreamedRunResult[DepsT, Any]]:
         """Run with a streamed output. Entering the block waits until the model starts to write a possible output.
 
-        Leaving the block cancels the run. Raises the errors of `run`, on entering or while reading.
+        The `event_stream_handler` receives the events before that, also those of tool calls. Leaving the block cancels
+        the run. Raises the errors of `run`, on entering or while reading.
         """
         with ShortTracebacks():
+            check_callable(event_stream_handler, parameter='event_stream_handler')
             run = self._prepare_run(user_prompt, output_type=output_type, result_type=result_type, deps=deps, **options)
             async with BackgroundRun(run, partial(execute_run, run)) as background:
                 result: StreamedRunResult[DepsT, Any] = StreamedRunResult(background)
+                if event_stream_handler is not None:
+                    await event_stream_handler(run.context, result.events_before_output())
                 await result.wait_for_output_start()
                 yield result
 
     @overload
     def run_stream_sync(
-        self, user_prompt: UserPrompt | None = None, *, output_type: None = None, **options: Unpack[RunArguments[DepsT]]
+        self,
+        user_prompt: UserPrompt | None = None,
+        *,
+        output_type: None = None,
+        event_stream_handler: EventStreamHandler | None = None,
+        **options: Unpack[RunArguments[DepsT]],
     ) -> StreamedRunResultSync[DepsT, OutputT]: ...
     @overload
     def run_stream_sync(
@@ -172,6 +188,7 @@ class AgentEntryPoints(ABC, Generic[DepsT, OutputT]):
         *,
         output_type: OutputSpec[T] | None = None,
         result_type: OutputSpec[T] | None = None,
+        event_stream_handler: EventStreamHandler | None = None,
         **options: Unpack[RunArguments[DepsT]],
     ) -> StreamedRunResultSync[DepsT, T]: ...
     @document_options

@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic
 
-from pydantic_core import ValidationError
+from pydantic_core import PydanticCustomError, ValidationError
 from typing_extensions import TypeVar
 
 from ..exceptions import UserError
@@ -83,6 +83,25 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
             yield self.response, False
         if not self._background.cancelled:
             yield self.response, True
+
+    async def validate_response_output(self, message: ModelResponse, *, allow_partial: bool = False) -> OutputT:
+        """Return the output in a response that `stream_response` yielded, after the output validators.
+
+        Raises pydantic's `ValidationError` if the response has no valid output: with `allow_partial`, one that lacks
+        required fields so far. The arguments of an output function are not an output: the run calls it at its end.
+        """
+        try:
+            value: Any = self._validate_response(message, allow_partial=allow_partial)
+        except IncompleteOutput:
+            value = NO_OUTPUT
+        if value is NO_OUTPUT:
+            error = PydanticCustomError('incomplete_output', 'The response has no output that can be validated')
+            raise ValidationError.from_exception_data('output', [{'type': error, 'input': message.text}])
+        run = self._background.run
+        try:
+            return await validate_output(run, return_value(value), run.output_context(None, is_partial=allow_partial))
+        except Rejected as rejected:
+            raise rejected.error from None
 
     # -------------------------------------------------------------------------------------------------------- state
 
@@ -174,21 +193,27 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
 
     def _read_partial_value(self) -> object:
         """Return the validated value so far, or `NO_OUTPUT` if it cannot be validated yet."""
+        try:
+            return self._validate_response(self._partial_response.get(), allow_partial=True)
+        except (ValidationError, IncompleteOutput):
+            return NO_OUTPUT
+
+    def _validate_response(self, response: ModelResponse, *, allow_partial: bool) -> object:
+        """Return the validated value in a response, or `NO_OUTPUT` if it has none, or if it is for an output function.
+
+        Raises pydantic's `ValidationError`, `ModelRetry`, or `IncompleteOutput`.
+        """
         spec = self._background.run.spec
         reader, mode = spec.output, spec.output_mode
-        response = self._partial_response.get()
         calls = [call for call in response.tool_calls if call.tool_name in reader.tools]
         if (files := reader.find_files(response)) is not None:
             return files
-        try:
-            if mode in ('native', 'prompted'):
-                json = extract_json(response, allow_partial=True)
-                form, value = reader.combined.validate(json, allow_partial=True)
-                return value if form.signature is None else NO_OUTPUT
-            if calls and (form := reader.tools[calls[0].tool_name]).signature is None:
-                return form.validate(calls[0].args_as_json_str(), allow_partial=True)
-        except (ValidationError, IncompleteOutput):
-            return NO_OUTPUT
+        if mode in ('native', 'prompted'):
+            json = extract_json(response, allow_partial=allow_partial)
+            form, value = reader.combined.validate(json, allow_partial=allow_partial)
+            return value if form.signature is None else NO_OUTPUT
+        if calls and (form := reader.tools[calls[0].tool_name]).signature is None:
+            return form.validate(calls[0].args_as_json_str(), allow_partial=allow_partial)
         is_plain_text = reader.allows_text and reader.text_function is None and not calls
         return response.text if is_plain_text and response.text else NO_OUTPUT
 

@@ -23,7 +23,7 @@ from ..messages import (
 )
 from ..usage import RunUsage
 from .background_run import BackgroundRun
-from .event_channel import ChannelClosed, RunEvent
+from .event_channel import ChannelClosed, ResponseStartEvent, RunEvent
 from .response_stream import NO_OUTPUT, ResponseStream, is_equal
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, ConversationView
 
@@ -49,6 +49,7 @@ class StreamedRunResult(ResponseStream[DepsT, OutputT], Generic[DepsT, OutputT])
 
     def __init__(self, background: BackgroundRun[AgentRunResult[OutputT]]) -> None:
         super().__init__(background)
+        self._has_output_start = False
 
     async def stream_output(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[OutputT]:
         """Yield the output so far, each time that it changes. The last value is the output itself.
@@ -85,21 +86,29 @@ class StreamedRunResult(ResponseStream[DepsT, OutputT], Generic[DepsT, OutputT])
 
     async def wait_for_output_start(self) -> None:
         """Wait until the model starts to write a possible output. Its events are kept for the reader."""
+        async for _ in self.events_before_output():
+            pass
+
+    async def events_before_output(self) -> AsyncGenerator[AgentStreamEvent]:
+        """Yield the public events until the model starts to write a possible output. They are kept for the reader."""
         with suppress(ChannelClosed):
-            while True:
+            while not self._has_output_start:
                 event = await self._background.receive()
-                if event is not None:
-                    self._unread.append(event)
-                    self._partial_response.add(event)
-                    if self._is_output_start(event):
-                        return
+                if event is None:
+                    continue
+                self._unread.append(event)
+                self._partial_response.add(event)
+                self._has_output_start = self._is_output_start(event)
+                if not isinstance(event, ResponseStartEvent):
+                    yield event
 
     def _is_output_start(self, event: RunEvent) -> bool:
+        spec = self._background.run.spec
         match event:
             case FinalResultEvent():
                 return True
-            case PartStartEvent(part=TextPart()):
-                return self._background.run.spec.output.allows_text
+            case PartStartEvent(part=TextPart()):  # in other modes, a `FinalResultEvent` follows
+                return spec.output.allows_text and spec.output_mode == 'tool'
             case _:
                 return False
 
@@ -137,6 +146,12 @@ class StreamedRunResultSync(ConversationView, Generic[DepsT, OutputT]):
 
     def stream_responses(self, *, debounce_by: float | None = 0.1) -> Iterator[tuple[ModelResponse, bool]]:
         return self._iterate(self._result.stream_responses(debounce_by=debounce_by))
+
+    def validate_response_output(self, message: ModelResponse, *, allow_partial: bool = False) -> OutputT:
+        async def validate() -> OutputT:
+            return await self._result.validate_response_output(message, allow_partial=allow_partial)
+
+        return self._context.call(validate)
 
     def get_output(self) -> OutputT:
         if not self.is_complete:

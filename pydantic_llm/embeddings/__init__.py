@@ -7,11 +7,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .._lazy_names import import_lazily
 from .embedder import Embedder
 from .model import EmbeddingModel, WrapperEmbeddingModel
 from .names import KnownEmbeddingModelName, infer_embedding_model
 from .result import EmbeddingResult, EmbedInputType
 from .settings import EmbeddingSettings, merge_embedding_settings
+
+if TYPE_CHECKING:
+    from .test import TestEmbeddingModel
 
 __all__ = (
     'EmbedInputType',
@@ -20,7 +26,11 @@ __all__ = (
     'EmbeddingResult',
     'EmbeddingSettings',
     'KnownEmbeddingModelName',
+    'TestEmbeddingModel',
     'WrapperEmbeddingModel',
     'infer_embedding_model',
     'merge_embedding_settings',
 )
+
+if not TYPE_CHECKING:  # for a type checker, a module with this function has every name
+    __getattr__ = import_lazily(__name__, {'TestEmbeddingModel': 'test'})

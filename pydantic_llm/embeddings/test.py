@@ -18,6 +18,7 @@ class TestEmbeddingModel(EmbeddingModel):
     """Returns a vector of the length 1 for each text. Equal texts have equal vectors; others are not alike.
 
     It uses no network, so it ignores `ALLOW_MODEL_REQUESTS`. Usage is a count of words.
+    `provider_name` is another name of `system`.
     """
 
     __test__ = False
@@ -30,12 +31,13 @@ class TestEmbeddingModel(EmbeddingModel):
         model_name: str = 'test',
         *,
         system: str = 'test',
+        provider_name: str | None = None,
         dimensions: int = 8,
         settings: EmbeddingSettings | None = None,
     ) -> None:
         super().__init__(settings=settings)
         self._model_name = model_name
-        self._system = system
+        self._system = system if provider_name is None else provider_name
         self.dimensions = dimensions
 
     @property

@@ -83,7 +83,7 @@ def _drop_from_request(part: ModelRequestPart) -> ModelRequestPart:
         case UserPromptPart(content=content) if not isinstance(content, str) and any(map(is_file, content)):
             items = [describe_file(item) if is_file(item) else item for item in content]
             return replace(part, content=items)
-        case ToolReturnPart() if part.files():
+        case ToolReturnPart() if part.files:
             items = [describe_file(item) if is_file(item) else item for item in part.items()]
             return replace(part, content=items if isinstance(part.content, (list, tuple)) else items[0])
         case _:

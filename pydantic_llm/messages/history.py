@@ -293,7 +293,7 @@ def _make_user_prompt(part: ToolResult, notes: list[str]) -> UserPromptPart:
     start = f'The tool {part.tool_name} answered: '
     if isinstance(part, RetryPromptPart):
         return UserPromptPart(start + part.model_response(), timestamp=part.timestamp)
-    if not (files := part.files()):
+    if not (files := part.files):
         return UserPromptPart(start + part.model_response_str(), timestamp=part.timestamp)
     rest = replace(part, content=part.without_files()).model_response_str()
     return UserPromptPart([start + rest, *files], timestamp=part.timestamp)

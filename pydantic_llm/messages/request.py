@@ -139,12 +139,13 @@ class ToolReturnPart(ShortRepr):
         except (PydanticSerializationError, ValueError) as error:
             raise UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}') from error
 
+    @property
     def files(self) -> list[MultiModalContent]:
-        """Return the files in the content: the content itself, or the files in its top-level list."""
+        """The files in the content: the content itself, or the files in its top-level list."""
         return [item for item in self.items() if isinstance(item, FILES)]
 
     def without_files(self) -> list[Any]:
-        """Return the content without `files()`, as a list."""
+        """Return the content without its `files`, as a list."""
         return [item for item in self.items() if not isinstance(item, FILES)]
 
     def items(self) -> Iterator[Any]:

@@ -83,7 +83,7 @@ def _count_request_tokens(part: ModelRequestPart, measure: _Measure) -> int:
         case UserPromptPart():
             return sum(_count_content_tokens(item, measure) for item in part.items())
         case ToolReturnPart():
-            return sum(map(measure.value, part.without_files())) + sum(map(measure.file, part.files()))
+            return sum(map(measure.value, part.without_files())) + sum(map(measure.file, part.files))
         case RetryPromptPart():
             return measure.value(part.model_response())
         case _:

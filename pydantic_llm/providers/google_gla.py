@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..transport.called_keys import ApiKey
 from ..transport.http import Access
 from .credentials import read_key, read_variable
-from .google import GoogleProvider, find_base_url, with_google_key
+from .google_base import BaseGoogleProvider, find_base_url, with_google_key
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +21,7 @@ URL_VARIABLE = 'GOOGLE_GEMINI_BASE_URL'
 KEY_VARIABLES = ('GEMINI_API_KEY', 'GOOGLE_API_KEY')
 
 
-class GoogleGLAProvider(GoogleProvider):
+class GoogleGLAProvider(BaseGoogleProvider):
     """Google's Generative Language API.
 
     With a `base_url` of another server (or `GOOGLE_GEMINI_BASE_URL`) no key is needed; the URL may end with a version

@@ -17,7 +17,7 @@ from ..exceptions import UserError
 from ..transport.called_keys import ApiKey, CalledKey
 from ..transport.http import Access
 from .credentials import check_key, make_called_key, read_variable
-from .google import GoogleProvider, find_base_url, with_google_key
+from .google_base import BaseGoogleProvider, find_base_url, with_google_key
 from .google_tokens import Tokens
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ GOOGLE_DOMAIN = 'googleapis.com'
 """The domain of Google's own servers."""
 
 
-class GoogleVertexProvider(GoogleProvider):
+class GoogleVertexProvider(BaseGoogleProvider):
     """Google's Vertex AI.
 
     Give one of `service_account_file`, `service_account_info`, `credentials` and `api_key` (of express mode); without

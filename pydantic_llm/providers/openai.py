@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._extras import import_extra
@@ -42,6 +43,8 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
 
     vendor: ClassVar[Vendor] = OPENAI
     """What each request carries besides its body."""
+    _named_headers: Mapping[str, str | None] = {}
+    """The headers of a subclass's own parameters, among those that `vendor.header_variables` names."""
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class OpenAIProvider(SDKProvider['AsyncOpenAI']):
             return
         url = self._choose_base_url(base_url)
         key = self._choose_key(api_key, needed=url is None)
-        given = {'OpenAI-Organization': organization, 'OpenAI-Project': project}
+        given = {'OpenAI-Organization': organization, 'OpenAI-Project': project, **self._named_headers}
 
         def make_client() -> AsyncOpenAI:
             options = {'organization': organization, 'project': project, 'http_client': http_client}

@@ -190,7 +190,7 @@ class _HistoryFitter:
         moved: list[ModelRequestPart] = []
         content: list[UserContent] = []
         for part in parts:
-            if not isinstance(part, ToolReturnPart) or self._accepts_files(part) or not (files := part.files()):
+            if not isinstance(part, ToolReturnPart) or self._accepts_files(part) or not (files := part.files):
                 moved.append(part)
                 continue
             moved.append(_split_result(part)[0])
@@ -308,7 +308,7 @@ class _HistoryFitter:
 
 def _split_result(part: ToolReturnPart) -> tuple[ToolReturnPart, list[MultiModalContent]]:
     """Return a tool result that names its files, and the files."""
-    if not (files := part.files()):
+    if not (files := part.files):
         return part, []
     items = [*part.without_files(), *(f'See file {file.identifier}.' for file in files)]
     return replace(part, content=items[0] if len(items) == 1 else items), files

@@ -251,7 +251,7 @@ def _check_tool_return(part: ToolReturnPart, facts: Facts, target: EncodingTarge
     else:
         facts.is_nested = True
         texts = [item for item in part.items() if isinstance(item, str)]
-        is_accepted = is_valid_text(content) and not part.files() and all(_check_text(text, target) for text in texts)
+        is_accepted = is_valid_text(content) and not part.files and all(_check_text(text, target) for text in texts)
     return is_accepted and _check_result(part.tool_call_id, part.tool_name, facts, target)
 
 

@@ -309,10 +309,10 @@ def test_a_tool_result_that_is_not_json_is_a_user_error() -> None:
 
 
 def test_the_files_of_a_tool_result_are_separated() -> None:
-    assert (ToolReturnPart('look', PNG).files(), ToolReturnPart('look', PNG).without_files()) == ([PNG], [])
+    assert (ToolReturnPart('look', PNG).files, ToolReturnPart('look', PNG).without_files()) == ([PNG], [])
     mixed = ToolReturnPart('look', ['a', PNG, {'b': PNG}])
-    assert (mixed.files(), mixed.without_files()) == ([PNG], ['a', {'b': PNG}])
-    assert (ToolReturnPart('look', 'a').files(), ToolReturnPart('look', 'a').without_files()) == ([], ['a'])
+    assert (mixed.files, mixed.without_files()) == ([PNG], ['a', {'b': PNG}])
+    assert (ToolReturnPart('look', 'a').files, ToolReturnPart('look', 'a').without_files()) == ([], ['a'])
 
 
 def test_the_text_of_a_retry_prompt() -> None:

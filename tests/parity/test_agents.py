@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pydantic_llm import (
     Agent,
@@ -141,6 +143,41 @@ def test_a_handler_gets_the_events_of_a_run() -> None:
 
     assert asyncio.run(run()) == 'Yes.'
     assert seen[0] == 'part_start'
+
+
+def test_a_handler_gets_the_events_before_a_streamed_output() -> None:
+    seen: list[str] = []
+
+    async def handle(ctx: RunContext[Any], events: Any) -> None:
+        seen.extend([event.event_kind async for event in events])
+
+    async def run() -> list[str]:
+        pilot = make_pilot(TestModel(custom_output_args=7))
+        async with pilot.run_stream('Where?', deps=Harbour({'a': 7}), event_stream_handler=handle) as result:
+            before = [*seen]
+            assert await result.get_output() == 7
+        return before
+
+    before = asyncio.run(run())
+    assert before[0] == 'part_start'
+    assert before.index('function_tool_call') < before.index('function_tool_result') < before.index('final_result')
+
+
+def test_a_streamed_response_is_validated_by_the_caller() -> None:
+    pilot = Agent(TestModel(custom_output_args={'berths': {'a': 7}, 'name': 'Os'}), output_type=Harbour)
+    harbours: list[Harbour] = []
+
+    async def run() -> None:
+        async with pilot.run_stream('Which?') as result:
+            async for response in result.stream_response(debounce_by=None):
+                with suppress(ValidationError):
+                    harbours.append(await result.validate_response_output(response, allow_partial=True))
+            response = ModelResponse(parts=[call('final_result', berths='none')])
+            with pytest.raises(ValidationError):
+                await result.validate_response_output(response)
+
+    asyncio.run(run())
+    assert harbours[-1] == Harbour({'a': 7}, 'Os')
 
 
 def test_a_text_streams_without_await() -> None:

@@ -38,12 +38,38 @@ LISTED = [name for theirs, _ in ROWS for name in theirs]
 @pytest.mark.parametrize('module', STORED['modules'])
 def test_every_name_is_here_or_in_a_table(module: str) -> None:
     ours = module.replace('pydantic_ai', 'pydantic_llm')
+    own: object = None
     try:
         own = importlib.import_module(ours)
     except ImportError as error:
-        pytest.skip(f'needs {error.name}')
+        if error.name is None or not error.name.startswith('pydantic_llm'):
+            pytest.skip(f'needs {error.name}')
     names = STORED['modules'][module]
     assert [name for name in names if not hasattr(own, name) and name not in LISTED] == []
+
+
+def test_the_settings_of_google_are_those_of_gemini_and_the_other_names_of_them() -> None:
+    from pydantic_llm.models.gemini import GeminiModelSettings
+    from pydantic_llm.models.gemini.settings import GOOGLE_NAMES
+    from pydantic_llm.models.google import GoogleModelSettings
+
+    assert GoogleModelSettings.__annotations__.keys() == GeminiModelSettings.__annotations__.keys() | GOOGLE_NAMES
+
+
+@pytest.mark.parametrize('module', ['cerebras', 'crusoe', 'ollama', 'openrouter', 'snowflake', 'xai', 'zai'])
+def test_a_class_named_after_a_service_uses_its_provider(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic_llm.models.openai import OpenAIChatModel
+    from pydantic_llm.providers.registry import ALIASES, SERVICES
+
+    own = importlib.import_module(f'pydantic_llm.models.{module}')
+    (name,) = (name for name in STORED['modules'][f'pydantic_ai.models.{module}'] if name.endswith('Model'))
+    service = SERVICES[ALIASES.get(module, module)]
+    for variable in (*service.key_variables, *service.place_variables):
+        monkeypatch.setenv(variable, 'a-value')
+    model = getattr(own, name)('some-model')
+    assert isinstance(model, OpenAIChatModel)
+    assert model.system == service.name
+    assert model.base_url == OpenAIChatModel('some-model', provider=service.name).base_url
 
 
 def test_a_table_lists_only_names_of_pydantic_ai_and_each_once() -> None:

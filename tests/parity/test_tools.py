@@ -175,6 +175,7 @@ def test_a_tool_returns_objects_and_files() -> None:
     assert result.output == 'Done.'
     parts = result.all_messages()[2].parts
     assert parts[0].model_response_str() == '{"north":60.4,"east":5.3}'
+    assert [len(part.files) for part in parts] == [0, 1, 1, 1]
 
 
 def test_a_tool_returns_more_than_its_value() -> None:

@@ -119,6 +119,14 @@ async def test_an_address_without_a_path_gets_the_services_own(service: str, giv
     assert str(request.url) == f'{used}/chat/completions'
 
 
+async def test_openrouter_is_told_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('OPENROUTER_APP_TITLE', 'Tides')
+    request = await ask('openrouter', Server(), api_key='key', app_url='https://tides.example')
+    assert (request.headers['http-referer'], request.headers['x-title']) == ('https://tides.example', 'Tides')
+    provider = OpenRouterProvider(api_key='key', app_title='Ebb')
+    assert provider.default_headers['X-Title'] == provider.client.default_headers['X-Title'] == 'Ebb'
+
+
 async def test_snowflake_is_found_by_the_account() -> None:
     server = Server()
     provider = SnowflakeProvider(account='a-b', api_key='key', http_client=server.client())

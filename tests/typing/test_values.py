@@ -68,7 +68,7 @@ def text_of_request_part(part: ModelRequestPart) -> str:
             assert_type(part.items(), Sequence[UserContent])
             return part.part_kind
         case ToolReturnPart():
-            assert_type(part.files(), list[MultiModalContent])
+            assert_type(part.files, list[MultiModalContent])
             assert_type(part.model_response_object(), dict[str, Any])
             return part.model_response_str()
         case RetryPromptPart():

@@ -131,8 +131,8 @@ def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelPr
 
     https://ai.google.dev/gemini-api/docs/function-calling
     """
-    inside = [file for file in part.files() if file.media_type in profile.gemini_files_of_tools]
-    separate = [file for file in part.files() if file.media_type not in profile.gemini_files_of_tools]
+    inside = [file for file in part.files if file.media_type in profile.gemini_files_of_tools]
+    separate = [file for file in part.files if file.media_type not in profile.gemini_files_of_tools]
     response = _encode_result(part)
     if separate and 'error' not in response:
         names = [f'See file {file.identifier}.' for file in separate]
@@ -148,7 +148,7 @@ def encode_tool_return(part: ToolReturnPart, system: str, profile: GeminiModelPr
 
 def _encode_result(part: ToolReturnPart) -> Json:
     """Encode a tool result without its files as an object. That of a failed call is in `error`."""
-    rest = part.without_files() if part.files() else None
+    rest = part.without_files() if part.files else None
     if rest == [] or part.content is None:
         return {}
     plain = part if rest is None else replace(part, content=rest[0] if len(rest) == 1 else rest)

@@ -156,10 +156,10 @@ class GeminiModel(WireModel[GeminiModelProfile]):
 
     async def _find_resource_name(self) -> str:
         """Return the model's name in a cached content. Vertex AI wants the project and the region before it."""
-        from ...providers.google import GoogleProvider
+        from ...providers.google_base import BaseGoogleProvider
 
         path = model_path(self.model_name, self.system)
-        if self.system != VERTEX or path.startswith('projects/') or not isinstance(self.provider, GoogleProvider):
+        if self.system != VERTEX or path.startswith('projects/') or not isinstance(self.provider, BaseGoogleProvider):
             return path
         access = await self.provider.access(self.model_name, refused=None)
         return f'{access.path_prefix}/{path}'.removeprefix('/')

@@ -130,7 +130,7 @@ def _add_request_part(conversation: _Conversation, part: ModelRequestPart) -> No
 
 def _add_tool_return(conversation: _Conversation, part: ToolReturnPart) -> None:
     """Add a tool result. Its files follow in a user turn, as a tool turn holds text only."""
-    files = part.files()
+    files = part.files
     if not files:
         content: Any = part.content
         text = '' if content is None else part.model_response_str()

@@ -122,7 +122,7 @@ def _shorten(content: object) -> str:
 def _encode_result(event: FunctionToolResultEvent) -> Json:
     result = event.result
     failed = not (isinstance(result, ToolReturnPart) and result.outcome == 'success')
-    found = result.files() if isinstance(result, ToolReturnPart) else []
+    found = result.files if isinstance(result, ToolReturnPart) else []
     files = [_encode_shown_file(file) for file in found if isinstance(file, BinaryContent)]
     line = {'kind': 'result', 'id': result.tool_call_id, 'name': result.tool_name, 'failed': failed}
     return {**line, 'text': _describe_result(result), **({'files': files} if files else {})}
@@ -132,7 +132,7 @@ def _describe_result(result: ToolReturnPart | RetryPromptPart) -> str:
     """Return a result as text, without its files."""
     if not isinstance(result, ToolReturnPart):
         return result.model_response()
-    if not result.files():
+    if not result.files:
         return result.model_response_str()
     return '\n'.join(replace(result, content=item).model_response_str() for item in result.without_files())
 

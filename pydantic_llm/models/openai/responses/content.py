@@ -71,7 +71,7 @@ def encode_tool_return(part: ToolReturnPart, system: str) -> str | list[Json]:
     """Encode a tool result: as text, or as a list of parts if it contains files."""
     if part.content is None:
         return ''
-    if not part.files():
+    if not part.files:
         return part.model_response_str()
     return [
         _encode_file(item, system) if is_file(item) else _encode_text(replace(part, content=item).model_response_str())
