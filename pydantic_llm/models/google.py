@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .gemini import GeminiModel, GeminiModelSettings
-
 from .model_names import GeminiModelName
 
 __all__ = ('GoogleModel', 'GoogleModelName', 'GoogleModelSettings')
