@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, cast
 
@@ -53,7 +53,7 @@ PYTHON_KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
     (bool, 'boolean'),
     (int, 'integer'),
     (float, 'number'),
-    ((str, bytes, Decimal, date, time), 'text'),
+    ((str, bytes, Decimal, date, time, timedelta), 'text'),
     (type(None), 'empty'),
 )
 """Types of values -> kinds, the first that fits."""

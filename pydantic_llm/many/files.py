@@ -96,16 +96,27 @@ def _read_parquet(path: Path) -> Iterator[NamedRow]:
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1000):
-                for row in batch.to_pylist():
+                for row in _cast_nanoseconds(batch).to_pylist():
                     yield f'{path}, row {number}', row
                     number += 1
-    except _load_errors() as error:
+    except (ValueError, *_load_errors()) as error:  # a ValueError for nanoseconds inside of lists
         raise UserError(f'{path}: not a Parquet file that can be read ({" ".join(str(error).split())})') from None
 
 
-def _load_errors() -> type[Exception]:
+def _cast_nanoseconds(batch: Any) -> Any:
+    """Return a batch with text for the times in nanoseconds, as pandas writes them: Python's have microseconds."""
     arrow: Any = import_extra('pyarrow', extra='parquet', what='Parquet')
-    return cast('type[Exception]', arrow.ArrowException)
+    kinds = (arrow.types.is_timestamp, arrow.types.is_time)
+    for position, column in enumerate(batch.columns):
+        if any(is_kind(column.type) for is_kind in kinds) and column.type.unit == 'ns':
+            name = batch.schema.field(position).name
+            batch = batch.set_column(position, name, column.cast(arrow.string()))
+    return batch
+
+
+def _load_errors() -> tuple[type[Exception], ...]:
+    arrow: Any = import_extra('pyarrow', extra='parquet', what='Parquet')
+    return (arrow.ArrowException,)
 
 
 def import_parquet() -> Any:

@@ -28,6 +28,7 @@ class JobFile:
     """
 
     def __init__(self, results: Path, options: Mapping[str, Any]) -> None:
+        _check_path(results)
         self.results = results
         self.path: Path = results.with_name(f'{results.name}.job')
         self._options: dict[str, Any] = json.loads(to_json({'form': FORM, **options}, fallback=str))
@@ -88,6 +89,14 @@ class JobFile:
             f'{str(self.results)!r} was made with other options: {"; ".join(changes)}. Name another file, or delete '
             f'{self.results.name!r} and {self.path.name!r} to start again'
         )
+
+
+def _check_path(path: Path) -> None:
+    """Raise `UserError` if no file can have this path."""
+    if not path.name or path.is_dir():
+        raise UserError(f'{str(path)!r} is a folder: name a file for the results')
+    if not path.parent.is_dir():
+        raise UserError(f'{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}')
 
 
 def _parse(line: bytes, path: Path) -> dict[str, Any]:

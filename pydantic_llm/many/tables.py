@@ -34,7 +34,7 @@ def write_table(path: Path, format: str, kinds: Mapping[str, Kind], lines: Itera
 
 def _encode_csv(kinds: Mapping[str, Kind], records: Iterator[dict[str, Any]], delimiter: str) -> Iterator[bytes]:
     buffer = io.StringIO(newline='')
-    writer = csv.writer(buffer, delimiter=delimiter)
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator='\n')  # as tools of the shell expect it
     writer.writerow(kinds)
     while rows := [[*map(_format_bool, iter_values(record, kinds))] for record in islice(records, BATCH)]:
         writer.writerows(rows)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import cast
 
+from pydantic_core import from_json
+
 from ..exceptions import UserError
 from .encoding import encode_json
 
@@ -49,13 +51,17 @@ def _parse_pieces(text: str) -> list[tuple[str, str | None]]:
         parsed = list(Formatter().parse(text))
     except ValueError as error:
         raise UserError(f'prompt={text!r} is not a template ({error}): {BRACES}') from None
-    for _, field, spec, conversion in parsed:
-        if field is not None and (not field.strip() or spec or conversion):
-            shown = f'{field}{"!" + conversion if conversion else ""}{":" + spec if spec else ""}'
-            raise UserError(
-                f'prompt={text!r} has {{{shown}}}, which names no field: write a name such as {{text}}; {BRACES}'
-            )
-    return [(literal, field) for literal, field, _, _ in parsed]
+    pieces = [(literal, _join_name(field, spec, conversion)) for literal, field, spec, conversion in parsed]
+    if any(name is not None and not name.strip() for _, name in pieces):
+        raise UserError(f'prompt={text!r} has {{}}, which names no field: write a name such as {{text}}; {BRACES}')
+    return pieces
+
+
+def _join_name(field: str | None, spec: str | None, conversion: str | None) -> str | None:
+    """Return the name as it was written. It may have a colon or an exclamation mark, as `dc:title` has."""
+    if field is None:
+        return None
+    return f'{field}{f"!{conversion}" if conversion else ""}{f":{spec}" if spec else ""}'
 
 
 def _find_value(row: Mapping[str, object], field: str) -> object:
@@ -77,4 +83,8 @@ def _get_item(value: object, name: str) -> object:
 
 
 def _format_value(value: object) -> str:
-    return value if isinstance(value, str) else encode_json(value).decode()
+    """Return a value as text: a date or a decimal number without the quotes that it has in JSON."""
+    if isinstance(value, str):
+        return value
+    encoded = encode_json(value)
+    return from_json(encoded) if encoded.startswith(b'"') else encoded.decode()

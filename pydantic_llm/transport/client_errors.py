@@ -25,7 +25,7 @@ from ..exceptions import (
 from .called_keys import FunctionFailure
 from .deadlines import DeadlineExceeded
 from .errors import error_from_response
-from .failure_reasons import explain_failure
+from .failure_reasons import explain_failure, iterate_details
 from .guard import REDIRECT_HEADER
 from .keys import HasHeaders, find_keys, hide_keys
 
@@ -160,7 +160,7 @@ class ErrorTranslator:
         kinds = (*self._connection, *self._timeout, OSError)
         if isinstance(error, kinds) or _is_from(error, HTTP_LIBRARIES) or _is_closed(error):
             address = _describe_address(error)
-            reason = explain_failure(_describe_cause(error), _iterate_details(error), address, self.provider_name)
+            reason = explain_failure(_describe_cause(error), iterate_details(error), address, self.provider_name)
             message = f'No answer from {model_name}: {reason}'
             return ModelConnectionError(model_name, message, provider_name=self.provider_name)
         if _is_from(error, {self._package}):
@@ -199,22 +199,6 @@ def _iterate_chain(error: BaseException) -> Iterator[BaseException]:
         yield link
         seen.add(id(link))
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-
-
-def _iterate_details(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything below it, also what its traceback does not show.
-
-    httpcore2's pool raises the error of a connection `from None`; anyio has a group with an error for each address.
-    """
-    pending = [error]
-    seen: set[int] = set()
-    while pending:
-        link = pending.pop(0)
-        if id(link) not in seen:
-            yield link
-            seen.add(id(link))
-            members = cast('tuple[BaseException, ...]', getattr(link, 'exceptions', ()))
-            pending += [below for below in (link.__cause__ or link.__context__, *members) if below is not None]
 
 
 def _is_from(error: BaseException, packages: Set[str]) -> bool:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING
 
 from ..exceptions import UserError
+from .failure_reasons import find_reason, iterate_details
 
 if TYPE_CHECKING:
     import ssl
@@ -90,7 +91,8 @@ async def fetch(url: str, *, allow_local: bool = False) -> tuple[bytes, str | No
     except (TimeoutError, httpx2.TimeoutException):
         raise UserError(f'{label} could not be downloaded within {TIMEOUT:g} s') from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        raise UserError(f'{label} could not be downloaded: {str(error) or type(error).__name__}') from error
+        reason, _ = find_reason(str(error) or type(error).__name__, iterate_details(error))
+        raise UserError(f'{label} could not be downloaded: {reason}') from error
 
 
 @cache

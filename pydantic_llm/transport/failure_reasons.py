@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import cast
 
-__all__ = ('explain_failure', 'summarize_page')
+__all__ = ('explain_failure', 'find_reason', 'iterate_details', 'summarize_page')
 
 REASONS: tuple[tuple[str, str | None, str], ...] = (
     (r'proxy|\b407\b', None, 'look at the proxy in HTTP_PROXY and HTTPS_PROXY, and at NO_PROXY'),
@@ -40,12 +41,34 @@ def explain_failure(text: str, chain: Iterable[BaseException], address: str, pro
 
     `text` is the text of the exception, `chain` the exceptions with the details of it.
     """
+    words, advice = find_reason(text, chain)
+    server = SERVERS.get(provider_name, 'a server')
+    return f'{words}{address}; {advice.format(server=server)}' if advice else f'{words}{address}'
+
+
+def find_reason(text: str, chain: Iterable[BaseException]) -> tuple[str, str | None]:
+    """Return words for a connection that failed, and what to look at; the text of the exception if it is another one."""
     details = ' '.join([text, *(f'{type(link).__name__} {link}' for link in chain)])
     for pattern, words, advice in REASONS:
         if re.search(pattern, details, re.IGNORECASE):
-            server = SERVERS.get(provider_name, 'a server')
-            return f'{words or text}{address}; {advice.format(server=server)}'
-    return f'{text}{address}'
+            return words or text, advice
+    return text, None
+
+
+def iterate_details(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything below it, also what its traceback does not show.
+
+    httpcore2's pool raises the error of a connection `from None`; anyio has a group with an error for each address.
+    """
+    pending = [error]
+    seen: set[int] = set()
+    while pending:
+        link = pending.pop(0)
+        if id(link) not in seen:
+            yield link
+            seen.add(id(link))
+            members = cast('tuple[BaseException, ...]', getattr(link, 'exceptions', ()))
+            pending += [below for below in (link.__cause__ or link.__context__, *members) if below is not None]
 
 
 PAGE = re.compile(r'\s*(?:<!doctype html|<html|<head|<body)\b', re.IGNORECASE)

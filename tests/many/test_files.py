@@ -47,6 +47,29 @@ def test_every_format_has_the_same_rows(tmp_path: Path, ending: str) -> None:
     assert [{**row, 'n': int(row['n'])} for row in read] == ROWS
 
 
+def test_values_of_parquet_that_python_does_not_have_are_text(tmp_path: Path) -> None:
+    arrow = pytest.importorskip('pyarrow')
+    parquet = pytest.importorskip('pyarrow.parquet')
+    nanoseconds = 1_700_000_000_123_456_789
+    columns = {
+        'text': ['a'],
+        'time': arrow.array([nanoseconds], arrow.timestamp('ns')),
+        'zoned': arrow.array([nanoseconds], arrow.timestamp('ns', tz='UTC')),
+        'clock': arrow.array([123_456_789], arrow.time64('ns')),
+        'length': arrow.array([1500], arrow.duration('ms')),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / 'a.parquet')
+    summary = InputFile(tmp_path / 'a.parquet').check(REQUESTS)
+    assert {*summary.kinds.values()} == {'text'}
+    [(_, row)] = read_rows(tmp_path / 'a.parquet')
+    assert (row['time'], row['clock']) == ('2023-11-14 22:13:20.123456789', '00:00:00.123456789')
+    assert row['zoned'].startswith('2023-11-14 22:13:20.123456789')
+    nested = arrow.table({'text': [['a']], 'times': arrow.array([[nanoseconds]], arrow.list_(arrow.timestamp('ns')))})
+    parquet.write_table(nested, tmp_path / 'b.parquet')
+    with pytest.raises(UserError, match='b.parquet: not a Parquet file that can be read .*anosecond'):
+        list(read_rows(tmp_path / 'b.parquet'))
+
+
 def test_half_a_character_in_a_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / 'a.jsonl').write_text('{"text": "a \\ud83d b \\ud83d\\ude00"}\n')
     assert [row for _, row in read_rows(tmp_path / 'a.jsonl')] == [{'text': 'a \ufffd b 😀'}]
@@ -209,6 +232,7 @@ def test_a_table_of_comma_separated_values_has_the_same_rows(tmp_path: Path) -> 
         ('é"\n2', 'Ulm', 'false', ''),
     ]
     assert json.loads(rows[0]['rivers']) == ['Donau']
+    assert b'\r' not in (tmp_path / 'out.csv').read_bytes()
 
 
 def test_a_parquet_file_has_typed_columns(tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ def test_a_batch_has_structured_outputs(server: Server) -> None:
     [
         (['--prompt', 'Say {txt}'], "rows.jsonl, line 1: the field 'txt' of the prompt is missing"),
         (['--input', 'none.jsonl'], "'none.jsonl' cannot be used: No such file"),
-        (['--output', 'none/out.jsonl'], "'none/out.jsonl.job' cannot be used: No such file"),
+        (['--output', 'none/out.jsonl'], "'none/out.jsonl' cannot be written: there is no folder 'none'"),
+        (['--output', 'folder.jsonl'], "'folder.jsonl' is a folder"),
         (['--output', 'out.txt'], "--output 'out.txt' has an unknown ending"),
         (['--output', 'rows.jsonl'], '--output is the file of --input'),
         (['-o', 'temprature=1'], "There is no setting 'temprature'; did you mean 'temperature'?"),
@@ -197,6 +198,7 @@ def test_a_mistake_is_one_line_and_leaves_no_file(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     model = [] if '-m' in options else ['-m', 'test']
+    (folder / 'folder.jsonl').mkdir()
     assert run(*model, *options) in (1, 2)
     error = capsys.readouterr().err
     assert message in error

@@ -6,6 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,12 @@ async def test_the_fields_of_a_row_are_put_into_the_prompt() -> None:
     rows = [{'text': 'ab', 'user': {'name': 'Li'}, 'n': 3, 'tags': ['x', 'ü']}]
     [result] = await collect(rows, prompt='{{{text}}} {user.name} {n} {tags}')
     assert (result.index, result.row, result.output) == (0, rows[0], '{ab} Li 3 ["x","ü"]')
+
+
+async def test_a_field_may_have_any_name_and_a_value_that_json_has_as_text() -> None:
+    row = {'dc:title': date(2024, 2, 29), 'a!b': Decimal('1.50'), 'first name': timedelta(seconds=90), 'x[0]': True}
+    [result] = await collect([row], prompt='{dc:title}, {a!b}, {first name}, {x[0]}')
+    assert result.output == '2024-02-29, 1.50, PT1M30S, true'
 
 
 async def test_a_row_can_be_a_text_a_request_or_a_conversation() -> None:
@@ -196,7 +204,9 @@ async def test_an_output_that_stays_invalid_is_the_error_of_its_row_with_the_tok
         ([{'a': None}], {'prompt': '{a}'}, r"rows\[0\]: the field 'a' of the prompt is null"),
         (['a'], {'prompt': '{'}, 'is not a template'),
         (['a'], {'prompt': '{}'}, 'names no field'),
-        (['a'], {'prompt': '{a:>10}'}, 'names no field'),
+        ([{'a': 'x'}], {'prompt': '{a:>10}'}, r"the field 'a:>10' of the prompt is missing \(there are 'a'\)"),
+        (['a'], {'checkpoint': ''}, r"'\.' is a folder"),
+        (['a'], {'checkpoint': 'no/such/a.jsonl'}, "there is no folder 'no/such'"),
         (['a'], {'concurrency': 0}, 'concurrency is 0'),
         (['a'], {'ordered': 1}, 'ordered is 1'),
         (['a'], {'model_settings': {'temperature': 'hot'}}, "temperature is 'hot'"),

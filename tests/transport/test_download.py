@@ -378,6 +378,11 @@ async def test_asyncio_timeout_around_a_download_works(serve: Serve) -> None:
     await server.wait_until_closed()
 
 
+async def test_a_refused_connection_says_so() -> None:
+    with pytest.raises(UserError, match=r'could not be downloaded: connection refused$'):
+        await fetch('http://127.0.0.1:9/', allow_local=True)
+
+
 async def test_a_connection_error_has_its_cause(serve: Serve) -> None:
     async def drop(exchange: Exchange) -> None:
         exchange.drop()
