@@ -16,6 +16,26 @@ make errors and foreign encodings readable.
 
 from __future__ import annotations
 
-from .entry import main
+import sys
+import warnings
+from collections.abc import Sequence
 
 __all__ = ('main',)
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended: 128 + SIGINT."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. For wrong usage, argparse exits the process with 2.
+
+    Ctrl-C may come at any time, also while the modules are imported.
+    """
+    try:
+        from .entry import run_command
+
+        return run_command(argv)
+    except KeyboardInterrupt:
+        warnings.simplefilter('ignore')  # of coroutines that were not awaited: nothing is any more
+        print('Interrupted.', file=sys.stderr)
+        return INTERRUPTED

@@ -1,4 +1,4 @@
-"""Runs one command and returns its exit code: 0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+"""Runs one command and returns its exit code: 0 for success, 1 for an error, 2 for wrong usage."""
 
 from __future__ import annotations
 
@@ -13,24 +13,18 @@ from ..exceptions import LLMError
 from .errors import UsageError, describe_error
 from .parser import COMMANDS, OF_LOGS_SHOW, build_parser
 
-__all__ = ('main',)
-
-INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended: 128 + SIGINT."""
+__all__ = ('run_command',)
 
 OF_THE_PROGRAM = ('-h', '--help', '--version')
 """The options that come before a command."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run_command(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. For wrong usage, argparse exits the process with 2."""
     _prepare_streams()
     try:
         with _flush_output():
             _run([*(sys.argv[1:] if argv is None else argv)])
-    except KeyboardInterrupt:
-        print('Interrupted.', file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
         return 0
     except (LLMError, OSError) as error:

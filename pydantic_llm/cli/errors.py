@@ -19,8 +19,8 @@ class UsageError(Exception):
 
 def describe_error(error: Exception) -> str:
     """Return the error's message on one line."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f'{error.filename!r} cannot be used: {error.strerror}'
+    if isinstance(error, OSError) and error.strerror:
+        return f'{error.filename!r} cannot be used: {error.strerror}' if error.filename else error.strerror
     line = ' '.join(str(error).split()) or type(error).__name__
     if line.endswith(OF_PYTHON):
         line = line.removesuffix(OF_PYTHON) + ', or store it with `pydantic-llm keys set`'

@@ -45,9 +45,17 @@ def config_path() -> Path:
     return home_folder() / 'config.json'
 
 
+CONFIG_KINDS: dict[str, type] = {'model': str, 'log': bool}
+"""The entries of the configuration, and the types of their values."""
+
+
 def read_config() -> dict[str, Any]:
-    """Return the configuration, which is empty if the file does not exist."""
-    return read_json(config_path())
+    """Return the configuration, which is empty if the file does not exist. Raises `UserError` for a wrong value."""
+    config = read_json(config_path())
+    for name, kind in CONFIG_KINDS.items():
+        if name in config and not isinstance(config[name], kind):
+            raise UserError(f'{name!r} in {str(config_path())!r} is {config[name]!r}, not a {kind.__name__}')
+    return config
 
 
 def read_json(path: Path) -> dict[str, Any]:

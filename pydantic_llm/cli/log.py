@@ -186,7 +186,9 @@ class Log:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise UserError(f'The log {str(self.path)!r} cannot be used: {error}') from None
+            # its subclasses are for a file that is locked, read-only or on a full disk
+            hint = '; `pydantic-llm logs clear` deletes it' if type(error) is sqlite3.DatabaseError else ''
+            raise UserError(f'The log {str(self.path)!r} cannot be used: {error}{hint}') from None
 
 
 def _has_words(text: str, words: str) -> bool:

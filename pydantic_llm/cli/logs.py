@@ -21,7 +21,14 @@ COUNTS = ('input_tokens', 'output_tokens', 'seconds')
 
 
 def logs(arguments: Namespace) -> None:
-    """Run one action on the log."""
+    """Run one action on the log. Raises `UserError` for a row that another program has changed."""
+    try:
+        _run_action(arguments)
+    except (ValueError, TypeError) as error:
+        raise UserError(f'The log {str(log_path())!r} has a row that cannot be read: {error}') from None
+
+
+def _run_action(arguments: Namespace) -> None:
     match arguments.action:
         case 'show':
             _show(arguments)

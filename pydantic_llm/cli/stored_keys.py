@@ -80,13 +80,19 @@ def _set_variable(name: str, key: str) -> None:
     try:
         os.environ[name] = key
     except ValueError as error:  # a NUL, or a name with '='
-        raise UserError(f'{str(keys_path())!r} has a wrong entry {name!r} ({error}): repair or delete it') from None
+        raise _wrong_entry(name, error) from None
+
+
+def _wrong_entry(name: str, reason: object) -> UserError:
+    return UserError(f'{str(keys_path())!r} has a wrong entry {name!r} ({reason}): repair or delete it')
 
 
 def _read_entry(variable: str, entry: object) -> str | None:
     """Return the key; `None`, with a note, if the keyring cannot be read. The model in use may not need this key."""
     if isinstance(entry, str):
         return entry
+    if entry != IN_KEYRING:
+        raise _wrong_entry(variable, 'neither a key nor the keyring')
     try:
         if (keyring := _find_keyring()) is None:
             raise UserError('pip install keyring, or set the key again')

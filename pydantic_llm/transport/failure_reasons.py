@@ -47,7 +47,7 @@ def explain_failure(text: str, chain: Iterable[BaseException], address: str, pro
 
 
 def find_reason(text: str, chain: Iterable[BaseException]) -> tuple[str, str | None]:
-    """Return words for a connection that failed, and what to look at; the text of the exception if it is another one."""
+    """Return words for a connection that failed, and what to look at; for another exception its text alone."""
     details = ' '.join([text, *(f'{type(link).__name__} {link}' for link in chain)])
     for pattern, words, advice in REASONS:
         if re.search(pattern, details, re.IGNORECASE):

@@ -240,7 +240,7 @@ def test_a_reader_that_stops_ends_the_program_quietly(tmp_path: Path, command: s
 def test_an_output_on_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
     run = run_in_shell(tmp_path, 'PYDANTIC_LLM_MODEL=test $LLM models default > /dev/full; $LLM -m test hi > /dev/full')
     assert run.returncode == 1
-    assert run.stderr.splitlines() == ['pydantic-llm: [Errno 28] No space left on device'] * 2
+    assert run.stderr.splitlines() == ['pydantic-llm: No space left on device'] * 2
 
 
 @pytest.mark.parametrize('closed', ['>&-', '<&- >&- 2>&-'])

@@ -100,7 +100,7 @@ def test_a_broken_file_is_named(cli: Cli, home: Path) -> None:
     assert f'{str(home / "keys.json")!r} is not valid JSON' in run.err
 
 
-@pytest.mark.parametrize('entry', ['{"A=B": "a-key"}', '{"OPENAI_API_KEY": "a\\u0000key"}'])
+@pytest.mark.parametrize('entry', ['{"A=B": "a-key"}', '{"CO_API_KEY": 3}', '{"OPENAI_API_KEY": "a\\u0000key"}'])
 def test_an_entry_that_no_variable_can_have_is_named(cli: Cli, home: Path, entry: str) -> None:
     home.mkdir()
     (home / 'keys.json').write_text(entry)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,48 @@ def test_a_log_that_cannot_be_opened_is_an_error_of_one_line(cli: Cli, home: Pat
     run = cli('logs')
     assert (run.code, run.err.count('\n')) == (1, 1)
     assert 'logs.db' in run.err
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    'no database': lambda path: path.write_text('garbage'),
+    'another one': lambda path: execute(path, 'create table exchanges (id integer)'),
+    'no tables': lambda path: execute(path, 'pragma user_version = 1'),
+}
+
+
+def execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+
+
+@pytest.mark.parametrize('damage', DAMAGE)
+def test_a_damaged_log_is_one_line_and_loses_no_response(cli: Cli, home: Path, damage: str) -> None:
+    home.mkdir()
+    DAMAGE[damage](home / 'logs.db')
+    run = cli('-m', 'test', 'Hi')
+    assert (run.code, run.out, run.err.count('\n')) == (0, 'success (no tool calls)\n', 1)
+    for command in (['logs'], ['logs', 'show'], ['logs', 'search', 'a'], ['-c', 'More']):
+        run = cli(*command)
+        assert (run.code, run.err.count('\n')) == (1, 1)
+        assert 'logs.db' in run.err
+    assert cli('logs', 'clear').code == cli('-m', 'test', '-v', 'Hi').code == 0
+    assert cli('logs').out
+
+
+@pytest.mark.parametrize('column', ['time', 'messages', 'prompt', 'response'])
+def test_a_row_that_another_program_has_changed_is_one_line(cli: Cli, home: Path, column: str) -> None:
+    cli('-m', 'test', 'Hi')
+    execute(home / 'logs.db', f"update exchanges set {column} = x'ff7b'")
+    for command in (['logs'], ['logs', '--json'], ['logs', 'show'], ['logs', 'search', 'hi'], ['-c', 'More']):
+        run = cli(*command)
+        assert (run.code, run.err.count('\n')) in ((0, 0), (1, 1)), run.err
+
+
+@pytest.mark.parametrize('content', ['{"model": 3}', '{"log": "no"}', '[]', '{', '\ufffd'])
+def test_a_wrong_configuration_is_named(cli: Cli, home: Path, content: str) -> None:
+    home.mkdir()
+    (home / 'config.json').write_text(content)
+    run = cli('Hi')
+    assert (run.code, run.err.count('\n')) == (1, 1)
+    assert str(home / 'config.json') in run.err

@@ -66,7 +66,7 @@ def test_values_of_parquet_that_python_does_not_have_are_text(tmp_path: Path) ->
     assert row['zoned'].startswith('2023-11-14 22:13:20.123456789')
     nested = arrow.table({'text': [['a']], 'times': arrow.array([[nanoseconds]], arrow.list_(arrow.timestamp('ns')))})
     parquet.write_table(nested, tmp_path / 'b.parquet')
-    with pytest.raises(UserError, match='b.parquet: not a Parquet file that can be read .*anosecond'):
+    with pytest.raises(UserError, match=r'b\.parquet: not a Parquet file that can be read .*anosecond'):
         list(read_rows(tmp_path / 'b.parquet'))
 
 
