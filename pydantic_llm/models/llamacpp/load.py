@@ -178,5 +178,5 @@ def _read_sampling(weights: Weights) -> Sampling:
 
 
 def _encode_prompt(tokenizer: GgufTokenizer, text: str, images: Sequence[bytes]) -> Prompt:
-    assert not images, 'the dialog rejects images for a model that supports text only'
+    assert not images, '`encode_messages` raises for images if the model takes none'
     return Prompt(tokenizer.encode_prompt(text))

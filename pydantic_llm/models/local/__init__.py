@@ -8,7 +8,7 @@ Terms:
 - runner: the part of an engine that calls the library, step by step;
 - step: one call of the library, which generates at most one token for each job;
 - slot: room for one job in a runner;
-- row: a job in a slot, with the state that is needed to choose its next token;
+- row: a job in a slot, with the state that is needed to choose its next token (`rows.JobRow`);
 - queue: the jobs that wait for a slot;
 - queue slot: room for one job in the queue, which callers wait for if the queue is full.
 

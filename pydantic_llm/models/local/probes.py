@@ -14,7 +14,7 @@ from .failures import attempt
 from .prefix_cache import BLOCK_TOKENS
 from .token_decoder import TokenDecoder
 
-__all__ = ('LENGTHS', 'find_problem', 'generate_probes', 'make_probe')
+__all__ = ('LENGTHS', 'find_problem', 'generate_probes', 'make_greedy_job', 'make_probe', 'shares_prefix')
 
 LENGTHS = (5, 2, 9)
 """The lengths of the probes, in tokens."""
@@ -44,10 +44,14 @@ def generate_probes(make_runner: Callable[[], Runner], vocabulary_size: int, gro
     return tokens
 
 
-def make_probe(vocabulary_size: int, length: int = LENGTHS[0], max_tokens: int = 1) -> Job:
-    """Return a job for a short probe."""
-    prompt = _make_prompt(length, vocabulary_size)
+def make_greedy_job(prompt: Prompt, max_tokens: int) -> Job:
+    """Return a job that takes the likeliest tokens, whose text is empty."""
     return Job(prompt, sampling=Sampling(), max_tokens=max_tokens, decoder=TokenDecoder(lambda tokens: ''))
+
+
+def make_probe(vocabulary_size: int) -> Job:
+    """Return a job that generates one token for a short prompt."""
+    return make_greedy_job(_make_prompt(LENGTHS[0], vocabulary_size), 1)
 
 
 def find_problem(make_runner: Callable[[], Runner], vocabulary_size: int, expected: Sequence[int]) -> str | None:
@@ -83,10 +87,7 @@ def _generate(runner: Runner, prompts: Sequence[Prompt]) -> list[int]:
 
 def _generate_all(runner: Runner, prompts: Sequence[Prompt]) -> list[Job]:
     """Generate greedy responses to prompts at the same time. Raises the error of one that fails."""
-    jobs = [
-        Job(prompt, sampling=Sampling(), max_tokens=TOKENS, decoder=TokenDecoder(lambda tokens: ''))
-        for prompt in prompts
-    ]
+    jobs = [make_greedy_job(prompt, TOKENS) for prompt in prompts]
     for job in jobs:
         runner.add(job)
     while not all(job.done for job in jobs):

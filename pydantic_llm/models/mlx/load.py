@@ -147,5 +147,5 @@ def _read_generation_config(folder: Path) -> Json:
 
 
 def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:
-    assert not images, 'the dialog rejects images for a model that supports text only'
+    assert not images, '`encode_messages` raises for images if the model takes none'
     return Prompt(tokenizer.encode(text))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from ...exceptions import ModelAPIError
 from ..local import Job, resume_prompt
 from ..local.engine import Prompt
+from ..local.rows import JobRow
 from .library import import_mlx
 
 __all__ = ('Row',)
@@ -16,7 +16,7 @@ __all__ = ('Row',)
 Array = Any
 
 
-class Row:
+class Row(JobRow):
     """One response in a batch.
 
     mlx-lm computes one token ahead: a step asks for the logits of the token after the newest one, and only then returns
@@ -26,27 +26,24 @@ class Row:
 
     __slots__ = (
         '_has_begun',
-        '_matcher',
         '_offsets',
         '_seen',
         '_written',
         'awaited',
         'constraint_ended',
-        'job',
         'prompt',
     )
 
+    system: ClassVar[str] = 'mlx'
+
     def __init__(self, job: Job) -> None:
-        self.job: Job = job
+        super().__init__(job)
         self.constraint_ended: bool = False
         """True if the constraint allows no token after the newest one."""
         self.awaited: Hashable = None
         """The block for which the prompt has waited, as another one was about to read it."""
         self.prompt: Prompt = resume_prompt(job)
         """The prompt to read: that of the job, and the tokens that an earlier runner generated."""
-        self._matcher: Any = job.matcher
-        if self._matcher is not None:  # an earlier runner may have gone one token further
-            self._matcher.restart(job.tokens)
         self._has_begun = False
         self._written: set[int] = set()
         self._seen: Array = None  # booleans [vocabulary]: the tokens of prompt and response
@@ -56,12 +53,13 @@ class Row:
     def is_plain(self) -> bool:
         """True if the model's logits stay unchanged."""
         sampling = self.job.sampling
-        return self._matcher is None and not (sampling.has_repetition_penalty or sampling.has_offsets)
+        return self.matcher is None and not (sampling.has_repetition_penalty or sampling.has_offsets)
 
-    def add_token(self, token: int) -> None:
+    def add_token(self, token: int) -> bool:
         """Add the next token to the job, and finish the job if its constraint has ended."""
         if self.job.add_token(token) and self.constraint_ended:
             self.job.finish('eos')
+        return not self.job.done
 
     def adjust_logits(self, tokens: Array, logits: Array) -> Array:
         """Apply penalties, bias and constraint to the logits [1, vocabulary] of the token after `tokens`.
@@ -76,11 +74,6 @@ class Row:
         except RuntimeError as error:
             self.fail(error)
             return logits
-
-    def fail(self, error: Exception | str) -> None:
-        """Fail this job only."""
-        message = f'The response cannot continue: {error}'
-        self.job.fail(ModelAPIError('mlx', message, provider_name='mlx'))
 
     # recording tokens
 
@@ -97,13 +90,13 @@ class Row:
                 self._record_written(written)
             return True
         has_counts = sampling.presence_penalty or sampling.frequency_penalty
-        if not (has_counts or sampling.has_repetition_penalty or self._matcher):
+        if not (has_counts or sampling.has_repetition_penalty or self.matcher):
             return True  # a bias alone does not need the token, which may not be computed yet
         token = int(tokens[-1].item())
         if sampling.has_repetition_penalty:
             self._seen[token] = True
         self._record_written(token)
-        self.constraint_ended = self._matcher is not None and not self._matcher.consume(token)
+        self.constraint_ended = self.matcher is not None and not self.matcher.consume(token)
         return not self.constraint_ended
 
     def _record_written(self, token: int) -> None:
@@ -125,10 +118,10 @@ class Row:
         return logits if self._offsets is None else logits + self._offsets.astype(logits.dtype)
 
     def _apply_constraint(self, logits: Array) -> Array:
-        if self._matcher is None:
+        if self.matcher is None:
             return logits
         mx = import_mlx()
-        allowed = mx.array(self._matcher.compute_mask())
+        allowed = mx.array(self.matcher.compute_mask())
         size = logits.shape[-1]
         # Models may have more logits than the tokenizer has tokens (padded embeddings): those stay forbidden.
         if allowed.size < size:

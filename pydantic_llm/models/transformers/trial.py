@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..local import Job, Prompt, Sampling
+from ..local import Prompt
 from ..local.prefix_cache import BLOCK_TOKENS, PrefixCache
-from ..local.token_decoder import TokenDecoder
+from ..local.probes import make_greedy_job
 from .forward import Forward
 from .prefixes import Prefixes
 from .rows import Row
@@ -108,7 +108,7 @@ def shares_prefixes(forward: Forward, vocabulary_size: int) -> bool:
 
 
 def _make_row(tokens: list[int]) -> Row:
-    return Row(Job(Prompt(tokens), sampling=Sampling(), max_tokens=1, decoder=TokenDecoder(lambda tokens: '')))
+    return Row(make_greedy_job(Prompt(tokens), 1))
 
 
 def _read_expected(forward: Forward, tokens: list[int], last: int) -> Tensor:
