@@ -13,11 +13,10 @@ from .conversation import keep_turn, open_session
 from .errors import UsageError
 from .images import save_files, show_image
 from .notes import print_note
-from .options import SETTING_OPTIONS
 from .results import extract_code, print_json, print_object, print_text
 from .schema import read_schema
 from .session import Session
-from .settings import parse_settings
+from .settings import read_settings
 from .templates import apply_template, fill_prompt, save_template
 from .turn import Turn
 
@@ -35,7 +34,7 @@ def ask(arguments: Namespace) -> None:
     text = fill_prompt(template, _add_piped_text(given, piped), arguments)
     if not text and not arguments.attach and piped_file is None:
         raise UsageError("the question is missing: pydantic-llm 'Why is the sky blue?'")
-    settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
+    settings = read_settings(arguments)
     session = open_session(arguments, settings, output_type=_choose_output_type(arguments))
     session.is_quiet = arguments.json or _extracts_code(arguments) or session.output_type is not None
     files = [] if piped_file is None else [piped_file]

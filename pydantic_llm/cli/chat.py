@@ -16,8 +16,7 @@ from .chat_state import Chat
 from .conversation import open_session
 from .errors import UsageError, describe_error
 from .notes import print_note
-from .options import SETTING_OPTIONS
-from .settings import parse_settings
+from .settings import read_settings
 from .templates import apply_template, fill_prompt
 
 __all__ = ('chat',)
@@ -26,7 +25,7 @@ __all__ = ('chat',)
 def chat(arguments: Namespace) -> None:
     """Run a conversation until the user leaves."""
     template = apply_template(arguments)
-    settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
+    settings = read_settings(arguments)
     with asyncio.Runner() as runner:
         session = open_session(arguments, settings)
         talk = Chat(arguments, session, runner)

@@ -23,9 +23,8 @@ from .errors import UsageError
 from .map_models import ModelRecipe, VLLMRecipe
 from .map_progress import MapProgress, format_counts, format_duration
 from .notes import print_note
-from .options import SETTING_OPTIONS
 from .schema import read_schema
-from .settings import parse_settings
+from .settings import read_settings
 
 __all__ = ('map',)
 
@@ -57,7 +56,7 @@ class MapJob:
 
     def __init__(self, arguments: Namespace) -> None:
         self._arguments = arguments
-        settings = parse_settings(arguments.option, {name: getattr(arguments, name) for name in SETTING_OPTIONS})
+        settings = read_settings(arguments)
         output_type = str if arguments.schema is None else read_schema(arguments.schema)
         self._requests = RowRequests.check(arguments.prompt, arguments.system, settings, output_type, arguments.attach)
         self._recipe, name = _make_recipe(arguments)

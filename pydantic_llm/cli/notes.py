@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-__all__ = ('LINE_WIDTH', 'print_note')
+__all__ = ('LINE_WIDTH', 'print_note', 'shorten')
 
 LINE_WIDTH = 80
 """The most columns of a line in a list: those of a narrow terminal."""
+
+
+def shorten(text: str, width: int = LINE_WIDTH) -> str:
+    """Return a text on one line of at most `width` characters."""
+    line = ' '.join(text.split())
+    return line if len(line) <= width else f'{line[: width - 3]}...'
 
 
 def print_note(text: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, cast
 
@@ -12,8 +13,9 @@ from ..exceptions import UserError
 from ..models.names import SETTING_HOMES
 from ..settings import ModelSettings
 from .errors import UsageError
+from .options import SETTING_OPTIONS
 
-__all__ = ('list_setting_names', 'parse_settings')
+__all__ = ('list_setting_names', 'read_settings')
 
 LITERALS: dict[str, Any] = {
     'on': True,
@@ -27,20 +29,20 @@ LITERALS: dict[str, Any] = {
 """Other spellings of `true`, `false` and `null`."""
 
 
-def parse_settings(options: Sequence[str], given: Mapping[str, str | None] | None = None) -> ModelSettings:
-    """Return the settings of `-o name=value` options. `given` has those that have an option of their own.
+def read_settings(arguments: Namespace) -> ModelSettings:
+    """Return the settings of the `-o name=value` options, and of the settings that have an option of their own.
 
     A value is JSON, or a text; a setting that is a list takes a single item as well. Raises `UsageError` for an unknown
     name and for a value that the setting does not take.
     """
     settings: dict[str, Any] = {}
-    for option in options:
+    for option in arguments.option:
         name, separator, value = option.partition('=')
         if not separator:
             raise UsageError(f'-o {option!r} has no value: write -o name=value, such as -o temperature=0.2')
         settings[name.strip()] = _parse_value(name.strip(), value)
-    for name, text in (given or {}).items():
-        if text is not None:
+    for name in SETTING_OPTIONS:
+        if (text := getattr(arguments, name)) is not None:
             settings[name] = _parse_value(name, text)
     return cast('ModelSettings', settings)
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..exceptions import UserError
 from .errors import UsageError
 from .folders import home_folder, write_private
-from .notes import print_note
+from .notes import print_note, shorten
 from .options import SAVED_OPTIONS
 
 __all__ = ('apply_template', 'fill_prompt', 'save_template', 'templates')
@@ -40,7 +40,7 @@ def templates(arguments: Namespace) -> None:
             for path in sorted(_folder().glob('*.toml')):
                 table = _load(path.stem)
                 about = str(table.get('prompt') or table.get('system') or '')
-                print(f'{path.stem:20} {_shorten(about, 58)}'.rstrip())
+                print(f'{path.stem:20} {shorten(about, 58)}'.rstrip())
 
 
 def save_template(name: str, arguments: Namespace, prompt: str) -> None:
@@ -139,8 +139,3 @@ def _path(name: str) -> Path:
     if not VALID_NAME.fullmatch(name) or name.startswith('.'):
         raise UsageError(f'{name!r} cannot be the name of a template: use letters, digits, ".", "-" and "_"')
     return _folder() / f'{name}.toml'
-
-
-def _shorten(text: str, width: int) -> str:
-    line = ' '.join(text.split())
-    return line if len(line) <= width else f'{line[: width - 3]}...'

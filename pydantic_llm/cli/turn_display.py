@@ -21,7 +21,7 @@ from ..messages import (
     ToolCallPart,
     ToolReturnPart,
 )
-from .notes import print_note
+from .notes import print_note, shorten
 from .screen import Screen, open_screen
 
 __all__ = ('TurnDisplay', 'describe_other_content')
@@ -49,13 +49,13 @@ class TurnDisplay:
             case FunctionToolCallEvent(part=call):
                 self._print_note(f'Calling {_describe_call(call)}')
             case FunctionToolResultEvent(result=RetryPromptPart() as result):
-                self._print_note(f'{result.tool_name} failed: {_shorten(result.model_response())}')
+                self._print_note(f'{result.tool_name} failed: {shorten(result.model_response(), MAX_NOTE)}')
             case FunctionToolResultEvent(result=ToolReturnPart(outcome='failed') as result):
-                self._print_note(f'{result.tool_name} failed: {_shorten(str(result.content))}')
+                self._print_note(f'{result.tool_name} failed: {shorten(str(result.content), MAX_NOTE)}')
             case FunctionToolResultEvent(result=ToolReturnPart(outcome='denied') as result):
                 self._print_note(f'{result.tool_name} was not called')
             case FunctionToolResultEvent(result=result) if self._verbose:
-                self._print_note(f'{result.tool_name} returned {_shorten(str(result.content))}')
+                self._print_note(f'{result.tool_name} returned {shorten(str(result.content), MAX_NOTE)}')
             case _ if not self._is_quiet:
                 self._show_content(event)
             case _:
@@ -100,9 +100,4 @@ def describe_other_content(response: ModelResponse) -> str:
 
 
 def _describe_call(call: ToolCallPart) -> str:
-    return f'{call.tool_name}({_shorten(call.args_as_json_str())})'
-
-
-def _shorten(text: str) -> str:
-    line = ' '.join(text.split())
-    return line if len(line) <= MAX_NOTE else f'{line[:MAX_NOTE]}...'
+    return f'{call.tool_name}({shorten(call.args_as_json_str(), MAX_NOTE)})'

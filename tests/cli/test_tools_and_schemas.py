@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from pydantic_llm.cli.options import SETTING_OPTIONS
 from pydantic_llm.cli.schema import read_schema
-from pydantic_llm.cli.settings import parse_settings
+from pydantic_llm.cli.settings import read_settings
 from pydantic_llm.messages import ToolCallPart
 
 from .conftest import Cli, Scripted
@@ -220,7 +222,7 @@ def test_a_wrong_schema_is_one_line(cli: Cli, schema: str, message: str) -> None
     ],
 )
 def test_a_setting_has_the_type_that_it_needs(option: str, settings: dict[str, Any]) -> None:
-    assert parse_settings([option]) == settings
+    assert read_settings(Namespace(option=[option], **dict.fromkeys(SETTING_OPTIONS))) == settings
 
 
 def test_settings_reach_the_model(cli: Cli, scripted: Scripted) -> None:
