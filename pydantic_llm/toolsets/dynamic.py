@@ -79,11 +79,9 @@ class DynamicToolset(AbstractToolset[DepsT]):
         return self._current
 
 
-def to_toolsets(
-    values: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]], *, parameter: str = 'toolsets'
-) -> list[AbstractToolset[DepsT]]:
+def to_toolsets(values: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]]) -> list[AbstractToolset[DepsT]]:
     """Return toolsets, and functions as toolsets that they make. Raises `UserError` for anything else."""
-    check_items(values, _is_toolset, parameter=parameter, expected='toolsets and functions that return one')
+    check_items(values, _is_toolset, parameter='toolsets', expected='toolsets and functions that return one')
     return [value if isinstance(value, AbstractToolset) else DynamicToolset(value) for value in values]
 
 

@@ -43,13 +43,11 @@ def make_row_encoder(url: str | None) -> Callable[[str, bytes], bytes]:
     return encode_row
 
 
-def make_batch_api(
-    *, endpoint: str, prefix: str = '', max_bytes: int, window: str = '24h', max_requests: int = 50_000
-) -> BatchApi:
+def make_batch_api(*, endpoint: str, prefix: str = '', max_bytes: int) -> BatchApi:
     """Return the API of a vendor that has OpenAI's paths and fields, with `prefix` before each path."""
 
     def encode_job(file_id: str, model_name: str) -> Json:
-        return {'input_file_id': file_id, 'endpoint': endpoint, 'completion_window': window}
+        return {'input_file_id': file_id, 'endpoint': endpoint, 'completion_window': '24h'}
 
     def decode_job(body: Json) -> BatchJob:
         return _decode_job(body, f'{prefix}/files')
@@ -58,7 +56,7 @@ def make_batch_api(
         path=f'{prefix}/batches',
         job_path=f'{prefix}/batches/{{id}}',
         cancel_path=f'{prefix}/batches/{{id}}/cancel',
-        max_requests=max_requests,
+        max_requests=50_000,
         max_bytes=max_bytes,
         id_pattern='.{1,512}',  # the vendors document no limit; metadata values have this one
         encode_row=make_row_encoder(endpoint),

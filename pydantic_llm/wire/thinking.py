@@ -6,7 +6,7 @@ was asked for. A room only encodes the result in its own fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..profiles.thinking import LEVELS, TOKENS, ThinkingScale
@@ -121,6 +121,6 @@ def choose_nearest(wanted: str, supported: Sequence[str]) -> str | None:
     return min(supported, key=lambda level: (abs(LEVELS.index(level) - rank), -LEVELS.index(level)), default=None)
 
 
-def find_level(budget: int, tokens: Mapping[str, int] = TOKENS) -> str:
+def find_level(budget: int) -> str:
     """Return the level whose number of tokens is nearest to a budget, by their ratio; of two, the greater."""
-    return min(reversed(LEVELS), key=lambda level: max(budget, tokens[level]) / min(budget, tokens[level]))
+    return min(reversed(LEVELS), key=lambda level: max(budget, TOKENS[level]) / min(budget, TOKENS[level]))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
+from pydantic_llm import ModelRequestParameters, ToolDefinition
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.messages import ModelResponsePart, PartDeltaEvent, PartEndEvent, PartStartEvent
 from pydantic_llm.wire.reader import ResponseReader
@@ -17,13 +18,14 @@ from tests.faults.vendors import VENDORS
 
 GENERATED_ID = re.compile('call_[0-9a-f]{32}')
 BODIES = [seed for seed in seeds() if not seed.stream]
+PARAMETERS = ModelRequestParameters(function_tools=[ToolDefinition('look')])
 BY_VENDOR = {name: [seed for seed in BODIES if seed.vendor == name] for name in {seed.vendor for seed in BODIES}}
 
 
 def read(seed: Seed, body: bytes, *, records_events: bool) -> tuple[ResponseReader, str]:
     """Read a body. Return the reader, and a text of the response or of the error."""
     made = model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor))
-    reader = made.new_reader(tool_names=['look'], records_events=records_events)
+    reader = made.new_reader(parameters=PARAMETERS, records_events=records_events)
     try:
         reader.read_body(body, {'content-type': seed.content_type})
         error = ''
