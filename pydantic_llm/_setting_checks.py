@@ -65,7 +65,8 @@ WANTED = {
     'thinking': f'True, False, a number of tokens (0 or more) or one of {", ".join(map(repr, THINKING_LEVELS))}',
     'service_tier': "'auto', 'default', 'flex' or 'priority'",
     'tool_choice': "'auto', 'none', 'required' or a list of tool names",
-    'constraint': 'a JsonSchema, Regex, Choice or Grammar of pydantic_llm.constraints',
+    'constraint': 'a JsonSchema (a dict), Regex (a text), Choice (at least one text) or Grammar (a text in lark, gbnf or '
+    'ebnf) of pydantic_llm.constraints',
 }
 """The words for values whose annotation alone says too little."""
 
@@ -97,6 +98,7 @@ def make_shared_checks() -> Mapping[str, Check]:
     checks = {name: _make_check(hint) for name, hint in hints.items()}
     for name, (least, most, wanted) in RANGES.items():
         checks[name] = _check_range(hints[name], least, most, wanted)
+    checks['constraint'] = Check(_is_constraint, '')
     checks['logit_bias'] = Check(_is_bias, 'a dict from token ids to numbers')
     checks['retries'] = _check_any((_check_range(int, 0, MOST, 'a number from 0 on,'), _make_check(RetryPolicy)))
     checks['thinking'] = Check(_is_thinking, '', THINKING_LEVELS)
@@ -158,6 +160,20 @@ SCALARS = (str, int, bool)
 
 def _is_anything(value: object) -> bool:
     return True
+
+
+def _is_constraint(value: object) -> bool:
+    from .constraints import Choice, Grammar, JsonSchema, Regex
+
+    match value:
+        case JsonSchema(json_schema=schema):
+            return isinstance(schema, Mapping)
+        case Regex(pattern=text) | Grammar(grammar=text, syntax='lark' | 'gbnf' | 'ebnf'):
+            return isinstance(text, str)
+        case Choice(choices=choices):
+            return isinstance(choices, LISTS) and bool(choices) and all(isinstance(text, str) for text in choices)
+        case _:
+            return False
 
 
 def _check_type(kind: type, wanted: str) -> Check:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NewType
 import pytest
 
 from pydantic_llm import Agent, TextOutput, Tool, ToolOutput, UserError, infer_model
+from pydantic_llm.constraints import Choice, Grammar, JsonSchema, Regex
 from pydantic_llm.direct import (
     model_request,
     model_request_stream,
@@ -147,6 +148,16 @@ async def test_a_model_refuses_wrong_messages(model: Model) -> None:
             await model.request(history)
         with pytest.raises(UserError, match=r'^(messages|UserPromptPart|SystemPromptPart) takes'):
             await drain(model.request_stream(history))
+
+
+@pytest.mark.parametrize(
+    'constraint',
+    [Choice(()), Choice('yes'), Choice(('yes', 3)), Regex(None), Grammar('a', syntax='abnf'), JsonSchema(True)],  # type: ignore[arg-type]
+    ids=repr,
+)
+async def test_a_model_refuses_a_constraint_with_a_wrong_value(constraint: Any) -> None:
+    with pytest.raises(UserError, match='constraint is'):
+        await TestModel().request([HELLO], {'constraint': constraint})
 
 
 async def test_a_model_refuses_settings_that_are_no_dict(model: Model) -> None:

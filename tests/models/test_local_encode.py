@@ -29,7 +29,7 @@ from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.local import SHARED_SETTINGS, Sampling, Tokenizer, key_of, sampling_from
 from pydantic_llm.models.local.encode import RequestEncoder
 from pydantic_llm.models.local.options import LocalOptions
-from pydantic_llm.models.local.tools import close_objects
+from pydantic_llm.models.local.schemas import close_objects
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings

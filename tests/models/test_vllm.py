@@ -114,7 +114,7 @@ STYLE = {'whitespace_flexible': False, 'item_separator': ', ?', 'key_separator':
     ('constraint', 'expected'),
     [
         (Regex('a+'), {'regex': 'a+'}),
-        (Choice(('a', 'b')), {'choice': ['a', 'b']}),
+        (Choice(('a', 'b.')), {'regex': 'a|b\\.'}),
         (Grammar('start: "a"'), {'grammar': 'start: "a"'}),
         (Grammar('root ::= "a"', syntax='gbnf'), {'grammar': 'root ::= "a"'}),
     ],

@@ -30,7 +30,8 @@ from .options import LocalOptions
 from .parallel_calls import split_parallel_calls
 from .template_probe import TemplateFacts, probe_template
 from .tokenizer import Tokenizer
-from .tools import close_objects, describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
+from .schemas import fit_schema
+from .tools import describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
 
 __all__ = ('EncodedRequest', 'RequestEncoder')
 
@@ -187,11 +188,15 @@ class RequestEncoder:
         output = request.parameters.output_object if request.parameters.output_mode == 'native' else None
         if constraint is not None and (is_forced or output is not None):
             raise UserError('constraint= cannot be combined with a required tool call (tool_choice=) or native output')
-        if is_forced:
-            return JsonSchema(make_calls_schema(tools, self.keys))
-        if output is None:
+        if not is_forced and output is None:
             return constraint
-        schema = close_objects(output.json_schema)
+        tools = [
+            replace(tool, parameters_json_schema=fit_schema(tool.parameters_json_schema, request.note_change))
+            for tool in tools
+        ]
+        if is_forced or output is None:
+            return JsonSchema(make_calls_schema(tools, self.keys))
+        schema = fit_schema(output.json_schema, request.note_change)
         if not tools:
             return JsonSchema(schema)
         marks = (self.format.opening, '\n</tool_call>' if self.format.name == 'hermes' else '')

@@ -7,6 +7,7 @@ copying a constraint from the cache takes microseconds. https://github.com/guida
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from ...exceptions import UserError
 from ...json_types import Json
 from .vocabulary import make_vocabulary
 
-__all__ = ('CONSTRAINT_KINDS', 'Grammars', 'Matcher', 'dump_schema', 'with_json_style')
+__all__ = ('CONSTRAINT_KINDS', 'Grammars', 'Matcher', 'dump_schema', 'encode_choices', 'with_json_style')
 
 CONSTRAINT_KINDS = ('json-schema', 'regex', 'choice', 'grammar')
 """The `kind` of each constraint that llguidance supports."""
@@ -86,6 +87,10 @@ class Grammars:
             raise
         except Exception as error:
             raise UserError(f'The {constraint.kind} constraint cannot be compiled: {error}') from error
+        if not failure:  # a grammar that only refers to itself fails at its first token
+            first = matcher.deep_copy()
+            first.compute_bitmask()
+            failure = 'it allows no text, as a rule or reference that only names itself' if first.is_error() else ''
         if failure:
             reason = _shorten_error(failure)
             raise UserError(f'The {constraint.kind} constraint cannot be compiled: {reason}')
@@ -113,8 +118,7 @@ class Grammars:
             case Choice(choices=()):
                 raise UserError('A choice has no choices')
             case Choice(choices=choices):
-                texts = ' | '.join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-                grammar = matcher.grammar_from_lark(f'start: {texts}')
+                grammar = matcher.grammar_from_regex(encode_choices(choices))
             case Grammar(grammar=text, syntax='lark'):
                 grammar = matcher.grammar_from_lark(text)
             case Grammar(grammar=text):
@@ -140,7 +144,7 @@ class Matcher:
         np = import_extra('numpy', extra='transformers', what='A constraint')
         mask: bytes = self._matcher.compute_bitmask()
         if self._matcher.is_error():
-            raise RuntimeError(f'The constraint broke: {self._matcher.get_error()}')
+            raise RuntimeError(f'The constraint broke: {_shorten_error(self._matcher.get_error())}')
         bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder='little')
         allowed = np.zeros(self._size, dtype=bool)
         length = min(self._size, bits.size)
@@ -159,6 +163,14 @@ class Matcher:
             reason = _shorten_error(self._matcher.get_error())
             raise RuntimeError(f'The constraint does not allow the token {token}: {reason}')
         return not self._matcher.is_stopped()
+
+
+def encode_choices(choices: Sequence[str]) -> str:
+    """Encode texts as a regular expression that matches each of them.
+
+    llguidance follows 2,000 alternatives of a grammar rule at most, and any number of those of an expression.
+    """
+    return '|'.join(map(re.escape, choices))
 
 
 def dump_schema(schema: Mapping[str, Any]) -> str:

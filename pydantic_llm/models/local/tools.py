@@ -16,7 +16,6 @@ from .grammars import with_json_style
 
 __all__ = (
     'CallKeys',
-    'close_objects',
     'describe_tools',
     'encode_call_as_text',
     'encode_tools',
@@ -55,44 +54,6 @@ def encode_call_as_text(part: ToolCallPart, keys: CallKeys) -> str:
     return dumps(call, ensure_ascii=False)
 
 
-def close_objects(schema: Any) -> Any:
-    """Return the schema with `additionalProperties: false` for each object that leaves it open.
-
-    A small model that may add properties adds them without end.
-    """
-    match schema:
-        case {'properties': dict(), **rest} if rest.keys().isdisjoint(DECIDES_PROPERTIES):
-            return {**_close_nested(schema), 'additionalProperties': False}
-        case dict():
-            return _close_nested(cast('Json', schema))
-        case list():
-            return [close_objects(item) for item in cast('list[object]', schema)]
-        case _:
-            return schema
-
-
-DECIDES_PROPERTIES = frozenset(
-    {'additionalProperties', 'patternProperties', 'unevaluatedProperties', 'allOf', 'anyOf', 'oneOf', '$ref'}
-)
-"""The keywords, other than `properties`, that decide which properties an object has."""
-
-SCHEMAS_BY_NAME = ('properties', '$defs', 'definitions', 'dependentSchemas')
-"""The keywords whose value is an object of schemas."""
-
-PLAIN_VALUES = ('const', 'enum', 'default', 'examples')
-"""The keywords whose value is not a schema."""
-
-
-def _close_nested(schema: Json) -> Json:
-    closed: Json = {}
-    for key, value in schema.items():
-        if key in SCHEMAS_BY_NAME and isinstance(value, dict):
-            closed[key] = {name: close_objects(item) for name, item in cast('Json', value).items()}
-        else:
-            closed[key] = value if key in PLAIN_VALUES else close_objects(value)
-    return closed
-
-
 def make_calls_schema(tools: Sequence[ToolDefinition], keys: CallKeys) -> Json:
     """Return the schema of an object that is a valid call of one of the tools."""
     if len(tools) == 1:
@@ -110,7 +71,7 @@ def make_call_or_output_constraint(
     """Return a constraint to a call of one of the tools, between `marks`, or to a value of the `output` schema."""
     if not marks[0]:
         calls = [_make_call_schema(tool, keys, f'#/anyOf/{index}') for index, tool in enumerate(tools)]
-        return JsonSchema({'anyOf': [*calls, _move_references(output, f'#/anyOf/{len(calls)}')]})
+        return JsonSchema({'anyOf': [*calls, _nest_schema(output, f'#/anyOf/{len(calls)}')]})
     call, value = (dumps(with_json_style(schema)) for schema in (make_calls_schema(tools, keys), output))
     start, end = (' '.join(_encode_terminals(mark, added_tokens)) for mark in marks)
     return Grammar(f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {value}')
@@ -140,17 +101,21 @@ def _make_call_schema(tool: ToolDefinition, keys: CallKeys, pointer: str) -> Jso
         'type': 'object',
         'properties': {
             name: {'const': tool.name},
-            arguments: _move_references(close_objects(tool.parameters_json_schema), inner),
+            arguments: _nest_schema(tool.parameters_json_schema, inner),
         },
         'required': [name, arguments],
         'additionalProperties': False,
     }
 
 
+def _nest_schema(schema: Json, pointer: str) -> Any:
+    """Return a schema for its place at `pointer` of another one: not a document of its own, with its references moved."""
+    return _move_references({key: value for key, value in schema.items() if key not in ('$id', '$schema')}, pointer)
+
+
 def _move_references(schema: Any, pointer: str) -> Any:
-    """Return a schema that is nested at `pointer` with its references changed to match."""
     match schema:
-        case {'$ref': str() as reference, **rest} if reference.startswith('#'):
+        case {'$ref': str() as reference, **rest} if reference.startswith('#/') or reference == '#':
             moved = {key: _move_references(value, pointer) for key, value in cast('Json', rest).items()}
             return {'$ref': f'{pointer}{reference[1:]}', **moved}
         case dict():

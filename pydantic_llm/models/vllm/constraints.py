@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from ...constraints import Choice, Constraint, Grammar, JsonSchema, Regex
 from ...exceptions import UserError
-from ..local.grammars import dump_schema, with_json_style
+from ..local.grammars import dump_schema, encode_choices, with_json_style
 
 __all__ = ('BACKEND', 'encode_constraint')
 
@@ -30,7 +30,8 @@ def encode_constraint(constraint: Constraint) -> dict[str, Any]:
         case Choice(choices=()):
             raise UserError('A choice has no choices')
         case Choice(choices=choices):
-            return {'choice': list(choices)}
+            # its grammar of choices has one alternative for each, of which llguidance follows 2,000 at most
+            return {'regex': encode_choices(choices)}
         case Grammar(grammar=text):
             return {'grammar': text}
         case _:
