@@ -65,8 +65,8 @@ WANTED = {
     'thinking': f'True, False, a number of tokens (0 or more) or one of {", ".join(map(repr, THINKING_LEVELS))}',
     'service_tier': "'auto', 'default', 'flex' or 'priority'",
     'tool_choice': "'auto', 'none', 'required' or a list of tool names",
-    'constraint': 'a JsonSchema (a dict), Regex (a text), Choice (at least one text) or Grammar (a text in lark, gbnf or '
-    'ebnf) of pydantic_llm.constraints',
+    'constraint': 'a JsonSchema (a dict), Regex (a text), Choice (at least one text) or Grammar (a text, and syntax: '
+    'lark, gbnf or ebnf) of pydantic_llm.constraints',
 }
 """The words for values whose annotation alone says too little."""
 
@@ -154,6 +154,7 @@ def _make_check(hint: Any) -> Check:
 
 
 LISTS = (list, tuple)
+SYNTAXES = ('lark', 'gbnf', 'ebnf')
 TEXTS = (str, bytes, bytearray)
 SCALARS = (str, int, bool)
 
@@ -165,15 +166,14 @@ def _is_anything(value: object) -> bool:
 def _is_constraint(value: object) -> bool:
     from .constraints import Choice, Grammar, JsonSchema, Regex
 
-    match value:
-        case JsonSchema(json_schema=schema):
-            return isinstance(schema, Mapping)
-        case Regex(pattern=text) | Grammar(grammar=text, syntax='lark' | 'gbnf' | 'ebnf'):
-            return isinstance(text, str)
-        case Choice(choices=choices):
-            return isinstance(choices, LISTS) and bool(choices) and all(isinstance(text, str) for text in choices)
-        case _:
-            return False
+    if isinstance(value, Choice):
+        choices = cast('list[object]', value.choices)
+        return type(choices) in LISTS and bool(choices) and all(isinstance(text, str) for text in choices)
+    if isinstance(value, JsonSchema):
+        return isinstance(cast('object', value.json_schema), Mapping)
+    if isinstance(value, Regex):
+        return isinstance(cast('object', value.pattern), str)
+    return isinstance(value, Grammar) and isinstance(cast('object', value.grammar), str) and value.syntax in SYNTAXES
 
 
 def _check_type(kind: type, wanted: str) -> Check:

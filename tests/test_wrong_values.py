@@ -152,7 +152,7 @@ async def test_a_model_refuses_wrong_messages(model: Model) -> None:
 
 @pytest.mark.parametrize(
     'constraint',
-    [Choice(()), Choice('yes'), Choice(('yes', 3)), Regex(None), Grammar('a', syntax='abnf'), JsonSchema(True)],  # type: ignore[arg-type]
+    [Choice(()), Choice('yes'), Choice(('yes', 3)), Regex(None), Grammar('a', syntax='abnf'), JsonSchema([])],  # type: ignore[arg-type]
     ids=repr,
 )
 async def test_a_model_refuses_a_constraint_with_a_wrong_value(constraint: Any) -> None:

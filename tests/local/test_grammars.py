@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import ipaddress
@@ -131,11 +131,13 @@ def text(**schema: object) -> Any:
 TYPES: dict[str, Any] = {
     'sets': tuple[set[int], frozenset[str]],
     'paths': tuple[pathlib.Path, uuid.UUID, ipaddress.IPv4Network, bytes, SecretStr],
-    'times': tuple[datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal],
+    'times': tuple[dt.datetime, dt.date, dt.timedelta, decimal.Decimal],
     'unions': list[Annotated[Cat | Dog, Field(discriminator='kind')]],
     'enums': tuple[Color, Literal['a', 1, None, True, '"\\'], enum.Enum('Many', {f'n{n}': n for n in range(3000)})],  # type: ignore[misc]
     'maps': tuple[dict[int, str], dict[str, Any], Counter[str], Options],
-    'lists': tuple[tuple[int, ...], tuple[()], Pair, deque[int], Annotated[list[int], Field(min_length=2, max_length=3)]],
+    'lists': tuple[
+        tuple[int, ...], tuple[()], Pair, deque[int], Annotated[list[int], Field(min_length=2, max_length=3)]
+    ],
     'numbers': tuple[
         Annotated[int, Field(gt=3, lt=6)], Annotated[int, Field(multiple_of=7)], Annotated[float, Field(ge=0.1, le=0.2)]
     ],
@@ -209,15 +211,17 @@ def test_a_limit_that_cannot_be_compiled_is_dropped_with_a_sentence() -> None:
     notes: list[str] = []
     schema = {'type': 'object', 'properties': {'pattern': {'type': 'string', 'pattern': '(?=a)', 'maxLength': 3}}}
     assert fit_schema(schema, notes.append)['properties'] == {'pattern': {'type': 'string', 'maxLength': 3}}
-    assert notes == [
-        "the constraint does not enforce pattern '(?=a)': "
-        'look-around, including look-ahead and look-behind, is not supported'
-    ]
+    [note] = notes
+    assert note.startswith("the constraint does not enforce pattern '(?=a)': look-around")
 
 
 @pytest.mark.parametrize(
     'constraint',
-    [JsonSchema({'$ref': '#'}), JsonSchema({'$defs': {'a': {'$ref': '#/$defs/a'}}, '$ref': '#/$defs/a'}), Grammar('start: start')],
+    [
+        JsonSchema({'$ref': '#'}),
+        JsonSchema({'$defs': {'a': {'$ref': '#/$defs/a'}}, '$ref': '#/$defs/a'}),
+        Grammar('start: start'),
+    ],
     ids=['schema', 'definition', 'rule'],
 )
 def test_a_constraint_that_only_names_itself_is_a_user_error(grammars: Grammars, constraint: Constraint) -> None:

@@ -28,9 +28,9 @@ from ...wire.turns import HistoryTarget
 from .encode_messages import TemplateFeatures, encode_messages
 from .options import LocalOptions
 from .parallel_calls import split_parallel_calls
+from .schemas import fit_schema
 from .template_probe import TemplateFacts, probe_template
 from .tokenizer import Tokenizer
-from .schemas import fit_schema
 from .tools import describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
 
 __all__ = ('EncodedRequest', 'RequestEncoder')

@@ -81,9 +81,9 @@ def _is_list_of_more(node: Json) -> bool:
 
 def _close(schema: Any) -> Any:
     match schema:
-        case {'properties': dict() as known, **rest} if rest.keys().isdisjoint(DECIDES_PROPERTIES):
-            closed = _map_schemas(schema, _close)
-            is_complete = {*_as_list(rest.get('required'))} <= cast('Json', known).keys()
+        case {'properties': dict(), **rest} if rest.keys().isdisjoint(DECIDES_PROPERTIES):
+            closed = _map_schemas(cast('Json', schema), _close)
+            is_complete = {*_as_list(rest.get('required'))} <= closed['properties'].keys()
             return {**closed, 'additionalProperties': False} if is_complete else closed
         case dict():
             return _map_schemas(cast('Json', schema), _close)
@@ -122,10 +122,10 @@ def _show(value: object) -> str:
 
 def _find_failure(node: Json, limit: str) -> str:
     """Return the reason why a limit cannot be compiled; empty if it can."""
-    value: object = node[limit]
+    value: Any = node[limit]
     if limit == 'patternProperties' and isinstance(value, dict):
-        value = {name: {} for name in cast('Json', value)}
-    kept = {limit: value, **({'type': node['type']} if 'type' in node else {})}
+        value = dict.fromkeys(cast('Json', value), True)
+    kept: Json = {limit: value, **({'type': node['type']} if 'type' in node else {})}
     return _compile_alone(dump_schema(kept))
 
 

@@ -109,7 +109,7 @@ def _make_call_schema(tool: ToolDefinition, keys: CallKeys, pointer: str) -> Jso
 
 
 def _nest_schema(schema: Json, pointer: str) -> Any:
-    """Return a schema for its place at `pointer` of another one: not a document of its own, with its references moved."""
+    """Return a schema for a place in another one, with its references moved, and without the keywords of a document."""
     return _move_references({key: value for key, value in schema.items() if key not in ('$id', '$schema')}, pointer)
 
 
