@@ -21,7 +21,7 @@ T = TypeVar('T')
 
 
 class Discriminator:
-    """pydantic's `Discriminator`: the name of the field that tells the types of a union apart, or a function."""
+    """pydantic's `Discriminator`: the name of the field that distinguishes the types of a union, or a function."""
 
     def __init__(self, discriminator: str | Callable[[Any], str]) -> None:
         self.discriminator = discriminator

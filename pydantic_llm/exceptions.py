@@ -29,9 +29,9 @@ LLMError
 └── FallbackExceptionGroup        every attempt's error (also an `ExceptionGroup`)
 
 ModelRetry                        raised by tools and validators: the model must try again
-ToolFailed                        raised by tools: the model is told that the call failed, and goes on
-ApprovalRequired                  raised by tools: somebody must approve the call before it is executed
-CallDeferred                      raised by tools: somebody else executes the call
+ToolFailed                        raised by tools: the model gets a failed result, and goes on
+ApprovalRequired                  raised by tools: the call must be approved before it is executed
+CallDeferred                      raised by tools: another program executes the call
 
 UnknownSettingWarning             a Python warning: no API has a setting of this name
 ```

@@ -64,7 +64,7 @@ class CacheHit:
 
 @dataclass(frozen=True, slots=True)
 class HedgeStarted:
-    """A deployment of a router was slow to respond, so a second one was asked too."""
+    """A deployment of a router was slow to respond, so the request was sent to a second one too."""
 
     model_id: str
     """The id of the second model."""

@@ -67,7 +67,7 @@ class RunState:
     unusable_responses: int = 0
     """The number of responses in a row all of whose tool calls were unusable."""
     listed_tools: list[str] | None = None
-    """The names of tools that the model was told after a call of one that does not exist."""
+    """The names of tools that were sent to the model after a call of one that does not exist."""
     priced_model: Model | None = None
     """The model whose prices are known, if the cost is limited."""
     channel: EventChannel | None = None

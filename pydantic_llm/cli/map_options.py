@@ -42,8 +42,10 @@ def _add_speed_options(parser: ArgumentParser) -> None:
     group.add_argument(
         '--concurrency', type=_parse_count, default=16, metavar='N', help='requests at the same time (default: 16)'
     )
-    group.add_argument('--requests-per-minute', type=float, metavar='N', help='send at most so many requests')
-    group.add_argument('--tokens-per-minute', type=float, metavar='N', help='send and receive at most so many tokens')
+    group.add_argument('--requests-per-minute', type=float, metavar='N', help='the most requests to send in a minute')
+    group.add_argument(
+        '--tokens-per-minute', type=float, metavar='N', help='the most tokens to send and receive in a minute'
+    )
     group.add_argument('--batch', action='store_true', help="use the vendor's batch API: half the price, within a day")
     group.add_argument('--poll', type=float, default=60.0, metavar='SECONDS', help='between two looks at a batch')
     group.add_argument('--engine', choices=ENGINES, default='local', help='where requests are sent from')

@@ -45,7 +45,7 @@ class GoogleEmbeddingSettings(EmbeddingSettings, total=False):
     """Settings of Google's embedding models."""
 
     google_task: GoogleEmbeddingTask
-    """The task that `gemini-embedding-2` is told in a prefix of each text; `'raw'` adds none. Default: search result.
+    """The task, which is a prefix of each text for `gemini-embedding-2`; `'raw'` adds none. Default: search result.
 
     https://ai.google.dev/gemini-api/docs/embeddings#task-types
     """
@@ -142,7 +142,7 @@ class GoogleEmbeddingModel(WireEmbeddingModel):
         super().__init__(model_name, provider=provider, api_key=api_key, settings=settings)
         self._method = _choose_method(model_name, self.system)
         self.limits: RequestLimits = self._method.limits
-        self._is_told_the_task = model_name == 'gemini-embedding-2'
+        self._takes_task_prefix = model_name == 'gemini-embedding-2'
 
     def path(self, settings: Mapping[str, Any]) -> str:
         return f'/{model_path(self.model_name, self.system)}:{self._method.verb}'
@@ -151,7 +151,7 @@ class GoogleEmbeddingModel(WireEmbeddingModel):
         settings, fields = request.settings, Json()
         if self.system != VERTEX:
             fields['model'] = model_path(self.model_name, self.system)
-        if not self._is_told_the_task:
+        if not self._takes_task_prefix:
             fields['taskType'] = settings.get('google_task_type', TASK_TYPES[request.input_type])
             fields['title'] = settings.get('google_title')
         fields['outputDimensionality'] = settings.get('dimensions')
@@ -166,18 +166,18 @@ class GoogleEmbeddingModel(WireEmbeddingModel):
         own = {
             'dimensions': self._method.settings,
             'truncate': self._method.settings,
-            'google_task': {'google_task'} if self._is_told_the_task else (),
-            'google_task_type': () if self._is_told_the_task else {'google_task_type'},
+            'google_task': {'google_task'} if self._takes_task_prefix else (),
+            'google_task_type': () if self._takes_task_prefix else {'google_task_type'},
         }
         for name in settings:
             if name in own and name not in own[name]:
                 yield name, f'{self.model_name!r} at {self.system!r} has no such setting'
 
     def _write_texts(self, request: EmbeddingRequest) -> list[str]:
-        """Return the texts, with the task before each of them if the model is told it in this way."""
+        """Return the texts, with the task before each of them if the model takes it in this way."""
         texts, settings = list(request.inputs), request.settings
         task = settings.get('google_task', 'search result')
-        if not self._is_told_the_task or task == 'raw':
+        if not self._takes_task_prefix or task == 'raw':
             return texts
         if request.input_type == 'document' and task not in SYMMETRIC_TASKS:
             return [f'title: {settings.get("google_title") or "none"} | text: {text}' for text in texts]

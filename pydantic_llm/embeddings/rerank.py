@@ -1,4 +1,4 @@
-"""`Reranker`: sorts documents by how well they answer a query, with a `RerankModel`.
+"""`Reranker`: sorts documents by their relevance to a query, with a `RerankModel`.
 
 ```python
 reranker = Reranker('cohere:rerank-v3.5')
@@ -37,7 +37,7 @@ class RankedDocument:
     """The index of the document in the list that was given."""
     document: str
     score: float
-    """How well it answers the query, from 0 to 1. Scores of different queries cannot be compared."""
+    """The relevance to the query, from 0 to 1. Scores of different queries cannot be compared."""
 
 
 @dataclass
@@ -164,7 +164,7 @@ class CohereRerankModel(RerankModel):
 
     def _decode(self, body: Json, texts: Sequence[str]) -> RerankResult:
         results = cast('list[Mapping[str, Any]]', body['results'])
-        ranked = [_rank(result, texts) for result in results]
+        ranked = [_decode_ranked(result, texts) for result in results]
         billed = get_object(get_object(body.get('meta')), 'billed_units')
         return RerankResult(
             sorted(ranked, key=lambda each: -each.score),
@@ -181,7 +181,7 @@ class CohereRerankModel(RerankModel):
         await self._provider.connection.aclose()
 
 
-def _rank(result: Mapping[str, Any], texts: Sequence[str]) -> RankedDocument:
+def _decode_ranked(result: Mapping[str, Any], texts: Sequence[str]) -> RankedDocument:
     index = result['index']
     if not isinstance(index, int) or not 0 <= index < len(texts):
         raise ValueError(f'{index!r} is not the index of a document')
@@ -198,7 +198,7 @@ def check_rerank(query: object, documents: object, top_n: object) -> list[str]:
 
 
 class Reranker:
-    """Sorts documents by how well they answer a query."""
+    """Sorts documents by their relevance to a query."""
 
     def __init__(self, model: RerankModel | str) -> None:
         self.model: RerankModel = infer_rerank_model(model)

@@ -79,7 +79,7 @@ class SentenceTransformerEmbeddingModel(EmbeddingModel):
     ) -> None:
         super().__init__(settings=settings)
         package = import_extra(PACKAGE, extra=SYSTEM, what='SentenceTransformerEmbeddingModel')
-        self._model_name, make = _choose(model, package.SentenceTransformer, {'device': device, **options})
+        self._model_name, make = _resolve_model(model, package.SentenceTransformer, {'device': device, **options})
         self._loaded: Once[Any] = Once(make)
         self._batches = SharedBatches[str, tuple[list[float], int]](self._embed, name=self._model_name)
 
@@ -180,7 +180,7 @@ class CrossEncoderRerankModel(RerankModel):
         check_number('batch_size', batch_size, least=1, whole=True)
         super().__init__(settings=settings)
         package = import_extra(PACKAGE, extra=SYSTEM, what='CrossEncoderRerankModel')
-        self._model_name, make = _choose(model, package.CrossEncoder, {'device': device, **options})
+        self._model_name, make = _resolve_model(model, package.CrossEncoder, {'device': device, **options})
         self._loaded: Once[Any] = Once(make)
         self._batches = SharedBatches[tuple[str, str], float](self._score, name=self._model_name)
         self._batch_size = batch_size
@@ -228,7 +228,7 @@ class CrossEncoderRerankModel(RerankModel):
         self._batches.close()
 
 
-def _choose(model: Any, kind: type[Any], options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
+def _resolve_model(model: Any, kind: type[Any], options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
     """Return the name of a model, and a function that returns it or loads it."""
     if isinstance(model, kind):
         card = model.model_card_data

@@ -190,10 +190,10 @@ class WireEmbeddingModel(EmbeddingModel):
         """Send the requests. The first failure cancels the others and is raised."""
         if len(requests) == 1:
             return [await self._send_group(sender, requests[0])]
-        places = asyncio.Semaphore(concurrency)
+        slots = asyncio.Semaphore(concurrency)
 
         async def send(request: EmbeddingRequest) -> DecodedEmbeddings:
-            async with places:
+            async with slots:
                 return await self._send_group(sender, request)
 
         try:

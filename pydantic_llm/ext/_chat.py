@@ -159,7 +159,7 @@ def _restore_responses(messages: list[Any], kept: Sequence[Json | None]) -> None
     """Replace decoded responses by those that were kept in `EXTRAS`, unless the message was changed since."""
     positions = [index for index, message in enumerate(messages) if isinstance(message, ModelResponse)]
     for index, stored in zip(positions, kept, strict=True):
-        if stored is not None and _say_the_same(response := _load_response(stored), messages[index]):
+        if stored is not None and _have_same_content(response := _load_response(stored), messages[index]):
             messages[index] = response
 
 
@@ -180,12 +180,12 @@ def _load_response(stored: object) -> ModelResponse:
     return response
 
 
-def _say_the_same(kept: ModelResponse, decoded: ModelResponse) -> bool:
+def _have_same_content(kept: ModelResponse, decoded: ModelResponse) -> bool:
     """Return whether both have the same text, but for the space between parts, and the same tool calls."""
-    return _spell(kept) == _spell(decoded)
+    return _normalize_content(kept) == _normalize_content(decoded)
 
 
-def _spell(response: ModelResponse) -> object:
+def _normalize_content(response: ModelResponse) -> object:
     texts = (part.content for part in response.parts if isinstance(part, TextPart))
     calls = [(call.tool_name, call.tool_call_id, _read_args(call)) for call in response.tool_calls]
     return ''.join(''.join(texts).split()), calls

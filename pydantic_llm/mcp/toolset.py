@@ -58,7 +58,7 @@ class MCPToolset(AbstractToolset[DepsT]):
 
     The session is opened with the first run that uses the toolset, and closed with the last one; concurrent runs share
     it. `async with toolset:` (or `async with agent:`) keeps it open. If the server ends in the middle of a call, the
-    model is told that the call failed, and the next request connects again.
+    model gets a failed result, and the next request connects again.
 
     Args:
         server: The URL of a server for streamable HTTP, or for SSE if it ends in `/sse`; `StdioServerParameters` of the
@@ -72,8 +72,8 @@ class MCPToolset(AbstractToolset[DepsT]):
         read_timeout: Seconds that a tool call may take.
         process_tool_call: A coroutine function that is called in place of each tool: it gets the context, a function
             that calls the tool, the name and the arguments, and returns the result. It can add metadata for the server.
-        tool_error_behavior: `'retry'` asks the model to try again after an error of a tool, `'failed'` tells it that
-            the call failed.
+        tool_error_behavior: `'retry'` asks the model to try again after an error of a tool, `'failed'` gives it a
+            failed result.
         client_options: Further arguments of `mcp.Client`, for example `sampling_callback` or `mode`.
 
     Raises `UserError` for an invalid argument, and in a run if the server cannot be reached.

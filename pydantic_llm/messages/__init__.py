@@ -2,7 +2,7 @@
 
 Read `request` (prompts and tool results), `content` (text and files in them), `response` (text, thinking and tool
 calls), `events` (a response while it is streamed) and `history` (preparing a conversation for the next model).
-The fields `kind`, `part_kind`, `part_delta_kind` and `event_kind` tell the types apart in JSON.
+The fields `kind`, `part_kind`, `part_delta_kind` and `event_kind` distinguish the types in JSON.
 """
 
 from __future__ import annotations

@@ -303,7 +303,7 @@ class Model(ABC):
     """A language model. Subclasses implement `model_name` and `request`; all other members have a default."""
 
     deciding_attributes: ClassVar[tuple[str, ...]] = ()
-    """The attributes that decide about the response, in addition to the request: a cache tells models apart by them."""
+    """The attributes that decide about the response, in addition to the request, as a cache must know."""
 
     # the values of a subclass whose `__init__` does not call this one
     _settings: ModelSettings | None = None

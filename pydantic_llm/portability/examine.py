@@ -49,7 +49,7 @@ def portability_report(
 
 
 def _find_leaves(model: Model, settings: ModelSettings | None) -> Iterator[tuple[Model, ModelSettings | None]]:
-    """Yield the models that answer requests themselves, with the settings that they get."""
+    """Yield the models that respond themselves, with the settings that they get."""
     if not model.members:
         yield model, settings
     for member in model.members:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PortabilityEffect = Literal['changed', 'dropped', 'refused', 'unknown']
-"""What happens: a part is sent in another form, it is not sent, the request cannot be sent, or nobody can know."""
+"""What happens: a part is sent in another form, it is not sent, the request cannot be sent, or it is unknown."""
 
 LISTED = 3
 """The number of positions that a line of the report names."""

@@ -71,7 +71,7 @@ class RunContext(ShortRepr, Generic[DepsT_co]):
     """The id of the tool call."""
 
     tool_call_approved: bool = False
-    """True if somebody approved this tool call."""
+    """True if this tool call was approved."""
 
     tool_call_metadata: Any = None
     """What `DeferredToolResults.metadata` has for this tool call."""

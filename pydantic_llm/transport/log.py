@@ -64,7 +64,7 @@ def capture_exchanges() -> Generator[list[WireExchange]]:
 
 
 def start_log(request: RawRequest) -> RequestLog | None:
-    """Return the log of a request that is sent now; `None` if nobody reads it."""
+    """Return the log of a request that is sent now; `None` if no handler reads it."""
     exchanges = _captured.get()
     if exchanges is None and not logger.isEnabledFor(logging.DEBUG):
         return None

@@ -194,7 +194,7 @@ def _abandon_transport(transport: Any) -> None:
 
 
 def abandon_session(session: Any) -> None:
-    """Close the sockets of an aiohttp session that nobody closes: its loop is closed, or its client was dropped."""
+    """Close the sockets of an aiohttp session that is left open: its loop is closed, or its client was dropped."""
     connector = session.connector
     if connector is None:  # it has been closed
         return

@@ -93,7 +93,7 @@ class BatchRow:
     body: Json = field(default_factory=dict[str, object])
     """The body of the response or of the error."""
     status: int | None = None
-    """The HTTP status of an error; `None` if the body tells it."""
+    """The HTTP status of an error; `None` if the body has it."""
     request_id: str | None = None
 
 

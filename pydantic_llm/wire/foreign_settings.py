@@ -1,4 +1,4 @@
-"""Tells the settings of other APIs, which travel with a request and are skipped, from names that no API has.
+"""Distinguishes the settings of other APIs, which are skipped, from names that no API has.
 
 A setting with another API's prefix is skipped silently, so that one set of settings can serve several models. A name
 that no API declares is a mistake: it is reported, with the name that was probably meant.

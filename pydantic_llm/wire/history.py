@@ -1,4 +1,4 @@
-"""Rewrites a history for one API, by its `HistoryRules`: the messages that were answered once can always be sent again.
+"""Rewrites a history for one API, by its `HistoryRules`: messages that were sent once can always be sent again.
 
 Start at `fit_history`. The parts are rewritten here, one by one; `turns` puts the messages in the order that the API
 demands. Messages are copied, never changed, and the same history always becomes the same messages, so that the vendor's

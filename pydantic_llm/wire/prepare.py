@@ -151,7 +151,7 @@ class PreparedRequest:
     def note_change(self, sentence: str) -> None:
         """Add a warning once for a change of the history that loses nothing that the caller asked for.
 
-        Unlike `note`, it never raises: a history that was answered once can always be sent again.
+        Unlike `note`, it never raises: a history that was sent once can always be sent again.
         """
         if self._is_new(sentence) and self.settings.get('unsupported_settings') != 'drop':
             self.warnings.append(sentence)

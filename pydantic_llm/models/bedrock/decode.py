@@ -65,7 +65,7 @@ HOUR_TOKENS = 'ephemeral_1h_input_tokens'
 
 
 PADDING = ('p',)
-"""The field with random characters that hides the length of an event from those who see its encrypted size."""
+"""The field with random characters that hides the length of an event from observers of its encrypted size."""
 
 
 class BedrockDecoder(ResponseDecoder):

@@ -94,7 +94,7 @@ class Lookup:
         return entry
 
     async def keep(self, response: ModelResponse, fragments: Fragments = ()) -> None:
-        """Give the response to those who wait for it, and store it if it can be."""
+        """Give the response to the callers that wait for it, and store it if it can be stored."""
         own = [warning for warning in response.warnings if warning not in self.warnings]
         value = encode_entry(replace(response, warnings=own), fragments)
         if value is None:

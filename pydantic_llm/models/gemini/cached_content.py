@@ -170,8 +170,8 @@ class CachedContents:
         try:
             self._forget_old()
             body = {'model': resource, **prefix.fields, 'ttl': f'{ttl}s'}
-            answer = await self._call_api('POST', '/cachedContents', body, deadlines)
-            name = answer.get('name') if answer else None
+            response = await self._call_api('POST', '/cachedContents', body, deadlines)
+            name = response.get('name') if response else None
             if not isinstance(name, str) or not name:
                 self._refused[prefix.key] = time.monotonic() + RETRY_AFTER
                 return None

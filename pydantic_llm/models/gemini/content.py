@@ -51,7 +51,7 @@ https://ai.google.dev/gemini-api/docs/image-understanding, microsoft/vscode#2866
 ACCEPTED_FILES = 'PNG, JPEG, WebP, HEIC and HEIF images, audio, videos, PDF and text'
 
 OTHER_KINDS = ('audio/', 'video/', 'text/')
-"""The kinds of which the API accepts so many types that they are not listed here."""
+"""The kinds of which the API accepts too many types to list here."""
 
 FILE_URL_PREFIXES = {'google-gla': 'https://', VERTEX: 'gs://'}
 """The first characters of the URLs of files that are stored at each API."""

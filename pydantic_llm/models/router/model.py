@@ -43,8 +43,8 @@ class RouterModel(SequenceModel):
     seconds, or for the time that its vendor names. If no deployment is free, a request waits up to `max_wait` seconds
     (default: 60, and 0 inside a `FallbackModel` with a next model, which is then tried at once); at most `max_queue`
     requests wait. Deployments share `timeout`: a deployment gets at most the part that leaves one for the next.
-    With `hedge_after`, a deployment that has not started to respond after so many seconds gets a rival: a second one is
-    asked too, the first that starts to respond is used, and the other one is cancelled; `usage` has the tokens of both.
+    With `hedge_after`, if a deployment has not started to respond after this number of seconds, the request is sent to
+    a second one too. The first that starts to respond is used, the other is cancelled; `usage` has the tokens of both.
     `state_url` is the URL of a Redis (`redis://...`) that several processes share; `state_name` is its key prefix.
     """
 

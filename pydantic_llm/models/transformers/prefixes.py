@@ -42,7 +42,7 @@ class Prefixes:
     def _can_share(self, row: Row) -> bool:
         """Return whether equal tokens of another row with the same key have equal keys and values.
 
-        The tokens of a prompt do not tell images apart, and a row may have crossed the limit of its frequencies.
+        Different images have the same tokens in a prompt, and a row may have crossed the limit of its frequencies.
         """
         rope = self._forward.rope
         has_one_rope = not rope.is_long(row.length) or (rope.long_rows_share and rope.reads_again)
@@ -132,7 +132,7 @@ class _Layout:
         )
 
     def copy(self, tensors: Sequence[Tensor], row: int, padding: int, begin: int, end: int) -> list[Block]:
-        """Return copies of the blocks between two tokens of a row that has so many columns of padding."""
+        """Return copies of the blocks between two tokens of a row with this number of columns of padding."""
         joined = [
             self._torch.cat([tensors[number][row, :, padding + begin : padding + end] for number in group])
             for group in self._groups

@@ -141,7 +141,7 @@ def decode_built_in(body: str) -> list[ToolCall] | None:
 
 
 def decode_open_function(body: str) -> list[ToolCall] | None:
-    """Decode Qwen3-Coder's call if its first mark is missing; `None` if there is text beside the functions."""
+    """Decode Qwen3-Coder's call if its first mark is missing; `None` if text follows the function."""
     text = f'<function={body}'
     return decode_hermes(text) if text.rstrip().endswith('</function>') else None
 

@@ -45,7 +45,7 @@ CHOICE_DETAILS = ('native_finish_reason', 'content_filter_results')
 """Fields of a choice that are kept: the finish reason of the vendor behind OpenRouter, Azure's verdicts on the text."""
 
 UNREAD = ('obfuscation',)
-"""The field with random characters that hides the length of a chunk from those who see its encrypted size."""
+"""The field with random characters that hides the length of a chunk from observers of its encrypted size."""
 
 FIELDS_WITH_EFFECT = ('error', 'logprobs', 'finish_reason')
 """Fields of a choice that have an effect each time."""
