@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache, reduce
 from math import inf
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from ._caller import warn_caller
+from ._suggestions import suggest
 from .exceptions import UnknownSettingWarning, UserError
 from .settings import CACHE_SECONDS, THINKING_LEVELS, ModelSettings
 
@@ -75,7 +75,8 @@ def check_settings(settings: Mapping[str, Any], checks: Mapping[str, Check]) -> 
     """Raise `UserError` for the first setting with an invalid value. Settings without a check pass."""
     for name, value in settings.items():
         if value is not None and (check := checks.get(name)) is not None and not check.accepts(value):
-            raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{_suggest_word(value, check.words)}')
+            hint = suggest(value, check.words) if isinstance(value, str) else ''
+            raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{hint}')
 
 
 def warn_of_unknown_settings(names: Iterable[str], settings: Mapping[str, Any]) -> None:
@@ -297,8 +298,3 @@ def _show(name: str, value: object) -> str:
         )
         return f'a dict whose {found!r} is no text' if found is not None else 'a dict with a name that is no text'
     return f'of type {type(value).__name__}'
-
-
-def _suggest_word(value: object, words: Sequence[str]) -> str:
-    meant = get_close_matches(value, words, 1) if isinstance(value, str) else []
-    return f'; did you mean {meant[0]!r}?' if meant else ''

@@ -31,6 +31,16 @@ def is_type_variable(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and ast.unparse(value.func) in ('TypeVar', 'ParamSpec')
 
 
+OWN_SIMILARITY = ('_suggestions', 'providers.registry', 'models.names', 'models.options', 'cli.entry')
+"""The modules that may search similar names themselves: the first is for all, the others need another similarity."""
+
+
+def test_similar_names_are_suggested_in_one_place() -> None:
+    homes = {f'pydantic_llm.{name}' for name in OWN_SIMILARITY}
+    found = {source.module for source in python_files('pydantic_llm') if 'get_close_matches' in '\n'.join(source.lines)}
+    assert found == homes
+
+
 def test_the_type_of_json_is_defined_once() -> None:
     homes = [
         source.module

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from difflib import get_close_matches
 from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
+from .._suggestions import suggest
 from .._type_checks import check_messages, check_native_tools, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage, UserContent
@@ -124,8 +124,7 @@ def check_options(options: RunOptions) -> None:
     known = RunOptions.__annotations__
     for name in options:
         if name not in known:
-            similar = get_close_matches(name, known, 1)
-            hint = f'; did you mean {similar[0]!r}?' if similar else ''
+            hint = suggest(name, known)
             if name in ModelSettings.__annotations__:
                 hint = f'; as a setting: model_settings={{{name!r}: ...}}'
             raise TypeError(f'A run has no option {name!r}{hint}')

@@ -26,7 +26,7 @@ def extract_code(text: str, *, last: bool = False) -> str:
 
 
 def _iter_code(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the content of each block. One that is not closed, as in a truncated response, is none."""
+    """Yield the content of each block. One that is not closed, as in a truncated response, is skipped."""
     at = 0
     while at < len(lines):
         opening = FENCE.match(lines[at])

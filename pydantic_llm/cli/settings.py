@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from .._setting_checks import Check, check_settings, make_shared_checks, own_checks
+from .._suggestions import suggest_or_list
 from ..exceptions import UserError
 from ..models.names import SETTING_HOMES
 from ..settings import ModelSettings
@@ -76,15 +77,14 @@ def _read_values(text: str) -> Iterator[Any]:
 
 def _find_check(name: str) -> Check | None:
     """Return the check of a setting; `None` if it has none. Raises `UsageError` for a name that no API has."""
-    from ..wire.foreign_settings import suggest, suggest_foreign_name
+    from ..wire.foreign_settings import suggest_foreign_name
 
     shared = make_shared_checks()
     if name in shared:
         return shared[name]
     hint = suggest_foreign_name(name)
     if hint is not None:
-        hint = hint or suggest(name, shared)
-        raise UsageError(f'There is no setting {name!r}{hint or "; known are " + ", ".join(list_setting_names())}')
+        raise UsageError(f'There is no setting {name!r}{hint or suggest_or_list(name, list_setting_names())}')
     prefix = next((prefix for prefix in SETTING_HOMES if name.startswith(prefix)), None)
     for home in SETTING_HOMES.get(prefix or '', ()):
         module, _, attribute = home.partition(':')

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Literal, cast
 
 from .._extras import check_extra
+from .._suggestions import suggest_or_list
 from .._type_checks import raise_wrong_type
 from ..exceptions import UserError
 from .model import EmbeddingModel
@@ -86,18 +87,11 @@ def _build(prefix: str, name: str, options: dict[str, Any]) -> EmbeddingModel:
 
     prefix = ALIASES.get(prefix, prefix)
     if prefix not in CLASSES and prefix not in SERVICES and prefix not in ('openai', 'azure'):
-        raise UserError(_describe_unknown(prefix, [*CLASSES, *SERVICES, 'openai', 'azure']))
+        hint = suggest_or_list(prefix, sorted([*CLASSES, *SERVICES, 'openai', 'azure']), most=2)
+        raise UserError(f'There is no prefix {prefix!r} of embedding models{hint}')
     module, class_name, extra = CLASSES.get(prefix, ('openai', 'OpenAIEmbeddingModel', None))
     if extra:
         check_extra(extra, what=f'The prefix {prefix!r}')
     model_class = getattr(import_module(f'.{module}', __package__), class_name)
     provider = {} if prefix in IN_THIS_PROCESS else {'provider': prefix}
     return cast('EmbeddingModel', model_class(name, **{**provider, **options}))
-
-
-def _describe_unknown(prefix: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = ' or '.join(map(repr, get_close_matches(prefix, known, 2)))
-    hint = f'did you mean {near}?' if near else f'known are {", ".join(sorted(known))}'
-    return f'There is no prefix {prefix!r} of embedding models; {hint}'

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypedDict, cast
 
 from .._checks import check_number
 from .._setting_checks import check_settings, make_shared_checks, own_checks
+from .._suggestions import suggest_or_list
 from .._type_checks import check_settings_type
 from ..exceptions import UserError
 from ..retries.policy import RetryPolicy
@@ -69,9 +69,8 @@ def check_embedding_settings(settings: Mapping[str, Any], own_type: type) -> Non
     known = _find_names(own_type)
     for name in settings:
         if name not in known and not str(name).startswith(VENDOR_PREFIXES):
-            near = get_close_matches(str(name), known, 1)
-            hint = f'did you mean {near[0]!r}?' if near else f'known are {", ".join(sorted(known))}'
-            raise UserError(f'There is no setting {name!r} of embedding models; {hint}')
+            hint = suggest_or_list(name, sorted(known))
+            raise UserError(f'There is no setting {name!r} of embedding models{hint}')
     shared = make_shared_checks()
     check_settings(settings, {name: shared[name] for name in settings if name in SHARED_WITH_MODELS})
     check_settings(settings, own_checks(EmbeddingSettings))

@@ -7,17 +7,16 @@ that no API declares is a mistake: it is reported, with the name that was probab
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 
+from .._suggestions import suggest
 from ..settings import ModelSettings
 
 __all__ = (
     'EverySetting',
     'describe_drop',
     'register_setting_names',
-    'suggest',
     'suggest_foreign_name',
     'suggest_unknown',
 )
@@ -39,12 +38,6 @@ def register_setting_names(prefix: str, names: Collection[str] | None) -> None:
 def describe_drop(setting: str, reason: str) -> str:
     """Return the sentence for a setting that is not sent."""
     return f'{setting!r} was not sent: {reason}{REPLACEMENTS.get(setting, "")}'
-
-
-def suggest(name: str, known: Collection[str]) -> str:
-    """Return a "did you mean" for an unknown name, or an empty text."""
-    meant = get_close_matches(name, known, 1)
-    return f'; did you mean {meant[0]!r}?' if meant else ''
 
 
 def suggest_foreign_name(name: str) -> str | None:

@@ -13,6 +13,7 @@ from json import dumps
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from .._setting_checks import check_settings, own_checks
+from .._suggestions import suggest
 from ..exceptions import UserError
 from ..json_types import Json
 from ..messages import (
@@ -31,7 +32,7 @@ from ..profiles import ModelProfile
 from ..profiles.caching import AUTOMATIC_CACHES
 from ..profiles.history import HistoryRules
 from ..settings import TRANSPORT_SETTINGS, ModelSettings
-from .foreign_settings import describe_drop, register_setting_names, suggest, suggest_foreign_name
+from .foreign_settings import describe_drop, register_setting_names, suggest_foreign_name
 from .history import check_tool_names, fit_history, keep_texts
 from .known import EncodingTarget, KnownHistory
 from .parameters import (

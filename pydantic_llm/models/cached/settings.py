@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from ..._checks import check_number
+from ..._suggestions import suggest, suggest_or_list
 from ...exceptions import UserError
 from ...settings import ModelSettings
-from ...wire.foreign_settings import suggest
 
 __all__ = ('CacheMode', 'CacheOptions', 'CachedModelSettings', 'refuse_unknown')
 
@@ -54,9 +54,7 @@ class CacheOptions:
         mode, scope = own.get('response_cache_mode', 'default'), own.get('response_cache_scope', '')
         if mode not in get_args(CacheMode):
             known = ', '.join(map(repr, get_args(CacheMode)))
-            raise UserError(
-                f'response_cache_mode is {mode!r}: give one of {known}{suggest(str(mode), get_args(CacheMode))}'
-            )
+            raise UserError(f'response_cache_mode is {mode!r}: give one of {known}{suggest(mode, get_args(CacheMode))}')
         if not isinstance(scope, str):
             raise UserError(f'response_cache_scope is {scope!r}: give a text')
         check_number('response_cache_ttl', own.get('response_cache_ttl'), above=0)
@@ -70,6 +68,4 @@ def refuse_unknown(settings: object) -> None:
     """Raise `UserError` for a setting with the prefix of the cache that it does not have."""
     names = [*cast('Mapping[str, object]', settings)] if isinstance(settings, Mapping) else []
     if unknown := next((name for name in names if name.startswith(PREFIX) and name not in _NAMES), None):
-        raise UserError(
-            f'There is no setting {unknown!r}{suggest(unknown, _NAMES) or "; known are " + ", ".join(_NAMES)}'
-        )
+        raise UserError(f'There is no setting {unknown!r}{suggest_or_list(unknown, _NAMES)}')

@@ -10,9 +10,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ctypes import c_float, create_string_buffer
-from difflib import get_close_matches
 from typing import Any
 
+from ..._suggestions import suggest_or_list
 from ...exceptions import UserError
 from .library import import_llama_cpp, import_numpy, take_errors
 
@@ -140,8 +140,7 @@ def fill_fields(parameters: Any, options: Mapping[str, Any], *, where: str) -> N
     known = [name for name, _ in parameters._fields_]
     for name, value in options.items():
         if name not in known:
-            hint = ''.join(f'; did you mean {meant!r}?' for meant in get_close_matches(name, known, 1))
-            raise UserError(f'{where} has the unknown key {name!r}{hint or f": give some of {known}"}')
+            raise UserError(f'{where} has the unknown key {name!r}{suggest_or_list(name, known)}')
         with suppress(TypeError):
             setattr(parameters, name, value)
             continue

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from os import PathLike, fspath
 from typing import Any, cast
 
+from ..._suggestions import suggest
 from ...exceptions import UserError
 from ...settings import ModelSettings
 
@@ -43,6 +43,4 @@ def choose_adapter(settings: ModelSettings, prefix: str, adapters: Mapping[str, 
         raise UserError(
             f'{setting} is {name!r}, and the model has no adapters: make it with adapters={{{name!r}: ...}}'
         )
-    near = get_close_matches(f'{name}', adapters, 1)
-    hint = f'; did you mean {near[0]!r}?' if near else ''
-    raise UserError(f'{setting} is {name!r}, and the model has the adapters {[*adapters]!r}{hint}')
+    raise UserError(f'{setting} is {name!r}, and the model has the adapters {[*adapters]!r}{suggest(name, adapters)}')

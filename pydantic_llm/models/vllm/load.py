@@ -12,11 +12,11 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from functools import partial
 from time import perf_counter
 from typing import Any
 
+from ..._suggestions import suggest
 from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
@@ -105,8 +105,7 @@ def make_engine_options(source: VLLMSource, known: Sequence[str], adapters: Json
     options = dict(source.model_kwargs or {})
     for name in options:
         if name not in known:
-            near = ' or '.join(repr(match) for match in get_close_matches(name, known, 2))
-            hint = f'; did you mean {near}?' if near else ''
+            hint = suggest(name, known, most=2)
             raise UserError(f"model_kwargs contains {name!r}, which is not a field of vLLM's AsyncEngineArgs{hint}")
     if 'model' in options:
         raise UserError("model_kwargs contains 'model': give it as model_id")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from ... import exceptions
+from ..._suggestions import suggest, suggest_or_list
 from ...embeddings import EmbeddingModel, infer_embedding_model
 from ...exceptions import LLMError, UserError
 from ...models import Model, infer_model
@@ -17,7 +17,7 @@ from ...models.limits import ConcurrencyLimitedModel, RateLimitedModel
 from ...models.names import find_prefix
 from ...models.router import Deployment, RouterModel
 from ...providers import infer_provider_class
-from .problems import ConfigError, LineIndex, suggest
+from .problems import ConfigError, LineIndex
 from .schema import (
     ConfigFile,
     DeploymentOptions,
@@ -133,8 +133,8 @@ class ModelBuilder:
             return self._build(name)
         if ':' in name:
             return infer_model(name)
-        if near := get_close_matches(name, self._options, 1) if name != 'test' else ():
-            raise UserError(f'there is no model {name!r} in this file; did you mean {near[0]!r}?')
+        if name != 'test' and (hint := suggest(name, self._options)):
+            raise UserError(f'there is no model {name!r} in this file{hint}')
         try:
             return infer_model(name)
         except UserError as error:
@@ -179,7 +179,7 @@ def _build_provider(text: str, options: dict[str, Any]) -> Any:
     known = [name for name in inspect.signature(kind).parameters if not name.endswith('client')]
     for name in options:
         if name not in known:
-            raise UserError(f'provider.{name} is unknown; {suggest(name, known)}')
+            raise UserError(f'provider.{name} is unknown{suggest_or_list(name, known)}')
     return kind(**options)
 
 
@@ -191,5 +191,5 @@ def _read_exceptions(given: dict[str, Any]) -> None:
     known = [name for name in exceptions.__all__ if issubclass(getattr(exceptions, name), LLMError)]
     for name in names:
         if name not in known:
-            raise UserError(f'fallback_on: {name!r} is not an exception of pydantic_llm; {suggest(name, known)}')
+            raise UserError(f'fallback_on: {name!r} is not an exception of pydantic_llm{suggest_or_list(name, known)}')
     given['fallback_on'] = [getattr(exceptions, name) for name in names]

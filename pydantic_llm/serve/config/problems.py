@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from ..._suggestions import suggest_or_list
 from ...exceptions import UserError
 from .schema import ConfigFile, Options
 
-__all__ = ('ConfigError', 'LineIndex', 'describe_validation_error', 'is_secret', 'suggest')
+__all__ = ('ConfigError', 'LineIndex', 'describe_validation_error', 'is_secret')
 
 Location = tuple[str | int, ...]
 """The place of an option: `('models', 'fast', 'router', 'deployments', 0)`."""
@@ -74,18 +74,12 @@ def describe_validation_error(error: ValidationError, index: LineIndex) -> Confi
     return ConfigError([*dict.fromkeys(problems)])
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the nearest of the known names, or with all of them."""
-    near = get_close_matches(name, names := [*known], 1)
-    return f'did you mean {near[0]!r}?' if near else f'known are {", ".join(names)}'
-
-
 def _describe_problem(problem: dict[str, Any], index: LineIndex) -> str:
     location: Location = problem['loc']
     where = index.describe(location)
     match problem['type']:
         case 'extra_forbidden':
-            return f'{where} is unknown; {suggest(str(location[-1]), _find_options(location).model_fields)}'
+            return f'{where} is unknown{suggest_or_list(location[-1], _find_options(location).model_fields)}'
         case 'missing':
             return f'{where} is missing'
         case _:
