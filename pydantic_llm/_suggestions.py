@@ -15,6 +15,6 @@ def suggest(name: object, known: Iterable[str], *, most: int = 1) -> str:
 
 
 def suggest_or_list(name: object, known: Iterable[str], *, most: int = 1) -> str:
-    """Return the end of `suggest`, or all known names."""
+    """Return the text of `suggest`, or if it is empty, `"; known are a, b"` with all names."""
     names = [*known]
     return suggest(name, names, most=most) or f'; known are {", ".join(names)}'
