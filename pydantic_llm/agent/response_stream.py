@@ -79,7 +79,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
 
     async def stream_responses(self, *, debounce_by: float | None = 0.1) -> AsyncIterator[tuple[ModelResponse, bool]]:
         """Yield the response so far, and whether it is the complete last response."""
-        async for _ in self._event_groups(debounce_by):
+        async for _ in self._group_events(debounce_by):
             yield self.response, False
         if not self._background.cancelled:
             yield self.response, True
@@ -141,7 +141,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
 
     # ------------------------------------------------------------------------------------------------------- events
 
-    async def _event_groups(self, debounce_by: float | None) -> AsyncGenerator[list[RunEvent]]:
+    async def _group_events(self, debounce_by: float | None) -> AsyncGenerator[list[RunEvent]]:
         """Yield the events in groups, after adding them to the partial response."""
         if self._unread:
             unread, self._unread = self._unread, []
@@ -160,7 +160,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
 
     async def _stream_texts(self, debounce_by: float | None) -> AsyncGenerator[str]:
         last = ''
-        async for _ in self._event_groups(debounce_by):
+        async for _ in self._group_events(debounce_by):
             text = self._partial_response.get().text
             if text and text != last:
                 yield (last := text)
@@ -169,7 +169,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
 
     async def _stream_deltas(self, debounce_by: float | None) -> AsyncGenerator[str]:
         is_new_paragraph = has_text = False
-        async for group in self._event_groups(debounce_by):
+        async for group in self._group_events(debounce_by):
             pieces: list[str] = []
             for event in group:
                 is_new_paragraph = is_new_paragraph or _ends_paragraph(event)
@@ -185,7 +185,7 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
         """Yield each partial output that the output validators accept and that differs from the one before it."""
         value: object = NO_OUTPUT
         last: object = NO_OUTPUT
-        async for _ in self._event_groups(debounce_by):
+        async for _ in self._group_events(debounce_by):
             before, value = value, self._read_partial_value()
             output: Any = NO_OUTPUT if is_equal(value, before) else await self._validate_partial(value)
             if output is not NO_OUTPUT and not is_equal(output, last):

@@ -72,7 +72,9 @@ class RunTracer:
             attributes['gen_ai.response.finish_reasons'] = [response.finish_reason]
         operation.set_attributes(attributes)
         if self._settings.has_content_on_spans and operation.span.is_recording():
-            content = encode_content(self._settings, _messages_before(run.messages, response), response, parameters)
+            content = encode_content(
+                self._settings, _list_messages_before(run.messages, response), response, parameters
+            )
             operation.set_attributes({name: to_json_text(value) for name, value in content.items()})
 
     async def trace_tool_call(
@@ -130,7 +132,7 @@ def _subtract(total: RunUsage, before: RunUsage) -> Usage:
     return Usage(**counts, missing=total.missing)
 
 
-def _messages_before(messages: Sequence[ModelMessage], response: ModelResponse | None) -> Sequence[ModelMessage]:
+def _list_messages_before(messages: Sequence[ModelMessage], response: ModelResponse | None) -> Sequence[ModelMessage]:
     """Return the messages before a response."""
     index = next((index for index, message in enumerate(messages) if message is response), len(messages))
     return messages[:index]

@@ -77,22 +77,22 @@ compdef _pydantic_llm pydantic-llm
 
 def completion(arguments: Namespace) -> None:
     """Print the script for a shell."""
-    commands = dict(_subparsers(build_parser()))
+    commands = dict(_iter_subparsers(build_parser()))
     print({'bash': _write_bash, 'zsh': _write_zsh, 'fish': _write_fish}[arguments.shell](commands), end='')
 
 
-def _subparsers(parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
+def _iter_subparsers(parser: ArgumentParser) -> Iterator[tuple[str, ArgumentParser]]:
     """Yield the commands of a parser, or the actions of a command."""
     for action in parser._actions:  # argparse has no public list of them
         if isinstance(action, _SubParsersAction):
             yield from cast('Any', action).choices.items()
 
 
-def _options(parser: ArgumentParser) -> list[Action]:
+def _list_options(parser: ArgumentParser) -> list[Action]:
     return [action for action in parser._actions if action.option_strings]
 
 
-def _words(parser: ArgumentParser) -> list[str]:
+def _list_words(parser: ArgumentParser) -> list[str]:
     """Return the words that can follow a command: its actions, the choices of its arguments, its options."""
     positional: list[Any] = [
         choice
@@ -100,14 +100,14 @@ def _words(parser: ArgumentParser) -> list[str]:
         if not action.option_strings and action.choices
         for choice in action.choices
     ]
-    return [*positional, *(flag for action in _options(parser) for flag in action.option_strings)]
+    return [*positional, *(flag for action in _list_options(parser) for flag in action.option_strings)]
 
 
-def _file_flags(commands: dict[str, ArgumentParser]) -> str:
+def _list_file_flags(commands: dict[str, ArgumentParser]) -> str:
     flags = {
         flag: None
         for command in commands.values()
-        for action in _options(command)
+        for action in _list_options(command)
         if action.dest in FILE_OPTIONS
         for flag in action.option_strings
         if flag != '-c'  # of `serve`; in `ask` it is --continue
@@ -117,28 +117,28 @@ def _file_flags(commands: dict[str, ArgumentParser]) -> str:
 
 def _write_bash(commands: dict[str, ArgumentParser]) -> str:
     cases = [
-        f'        {name}) COMPREPLY=($(compgen -W "{" ".join(_words(command))}" -- "$cur"));;'
+        f'        {name}) COMPREPLY=($(compgen -W "{" ".join(_list_words(command))}" -- "$cur"));;'
         for name, command in commands.items()
     ]
     return BASH.format(
         models=' '.join(['test', *list_known_names()]),
         settings=' '.join(list_setting_names()),
-        file_flags=_file_flags(commands),
+        file_flags=_list_file_flags(commands),
         commands=' '.join(commands),
         cases='\n'.join(cases),
-        default=' '.join(_words(commands['ask'])),
+        default=' '.join(_list_words(commands['ask'])),
     )
 
 
 def _write_zsh(commands: dict[str, ArgumentParser]) -> str:
-    cases = [f'        {name}) compadd -- {" ".join(_words(command))};;' for name, command in commands.items()]
+    cases = [f'        {name}) compadd -- {" ".join(_list_words(command))};;' for name, command in commands.items()]
     return ZSH.format(
         models=' '.join(['test', *list_known_names()]),
         settings=' '.join(list_setting_names()),
-        file_flags=_file_flags(commands),
+        file_flags=_list_file_flags(commands),
         described=' '.join(_quote(f'{name}:{command.description or ""}') for name, command in commands.items()),
         cases='\n'.join(cases),
-        default=' '.join(_words(commands['ask'])),
+        default=' '.join(_list_words(commands['ask'])),
     )
 
 
@@ -153,9 +153,9 @@ def _write_fish(commands: dict[str, ArgumentParser]) -> str:
     ]
     for name, command in commands.items():
         condition = f'complete -c pydantic-llm -n {_quote(f"__fish_seen_subcommand_from {name}")}'
-        actions = [word for word in _words(command) if not word.startswith('-')]
+        actions = [word for word in _list_words(command) if not word.startswith('-')]
         lines += [f'{condition} -f -a {_quote(" ".join(actions))}'] if actions else []
-        lines += [f'{condition} {_describe_for_fish(action)}' for action in _options(command)]
+        lines += [f'{condition} {_describe_for_fish(action)}' for action in _list_options(command)]
     return '\n'.join(lines) + '\n'
 
 

@@ -147,7 +147,9 @@ def _is_prefix(text: str) -> bool:
 def _list_prefixes(*, as_json: bool) -> None:
     """Print one line of at most 80 columns for each prefix: the variable of its key, and as many names as fit."""
     keys = key_variables()
-    rows = [_Prefix(prefix, keys.get(prefix, ()), [*_names_of(prefix)]) for prefix in sorted({*NAMES, *SERVICES})]
+    rows = [
+        _Prefix(prefix, keys.get(prefix, ()), [*_iter_model_names(prefix)]) for prefix in sorted({*NAMES, *SERVICES})
+    ]
     if as_json:
         print(to_json([{**asdict(row), 'key_is_set': row.used is not None} for row in rows], indent=2).decode())
         return
@@ -180,7 +182,7 @@ def _format_key(row: _Prefix) -> str:
     return next(iter(row.key_variables), "its vendor's" if row.prefix == 'litellm' else 'needs none')
 
 
-def _names_of(prefix: str) -> Iterator[str]:
+def _iter_model_names(prefix: str) -> Iterator[str]:
     return (name.partition(':')[2] for name in list_known_names(f'{prefix}:'))
 
 

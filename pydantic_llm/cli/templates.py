@@ -30,14 +30,14 @@ def templates(arguments: Namespace) -> None:
     match arguments.action:
         case 'show':
             _load(arguments.name)
-            print(_path(arguments.name).read_text(encoding='utf-8').rstrip())
+            print(_find_path(arguments.name).read_text(encoding='utf-8').rstrip())
         case 'remove':
             _load(arguments.name)
-            _path(arguments.name).unlink()
+            _find_path(arguments.name).unlink()
         case 'path':
-            print(_folder())
+            print(_find_folder())
         case _:
-            for path in sorted(_folder().glob('*.toml')):
+            for path in sorted(_find_folder().glob('*.toml')):
                 table = _load(path.stem)
                 about = str(table.get('prompt') or table.get('system') or '')
                 print(f'{path.stem:20} {shorten(about, 58)}'.rstrip())
@@ -52,7 +52,7 @@ def save_template(name: str, arguments: Namespace, prompt: str) -> None:
     for key in ('prompt', 'system'):
         if not Template(table.get(key, '')).is_valid():
             raise UsageError(f'{key} has a $ that begins no name: write $$ for a dollar')
-    path = _path(name)
+    path = _find_path(name)
     # strings, lists and booleans of JSON are the same in TOML: https://toml.io/en/v1.0.0
     write_private(path, ''.join(f'{key} = {_format(value)}\n' for key, value in table.items()))
     print_note(f'Saved as {path}: pydantic-llm -t {name}')
@@ -100,11 +100,11 @@ def _substitute(template: str, arguments: Namespace, text: str) -> str:
 
 def _load(name: str) -> dict[str, Any]:
     """Return the table of a template. Raises `UserError` if it does not exist or is invalid."""
-    path = _path(name)
+    path = _find_path(name)
     try:
         table = tomllib.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
-        known = ', '.join(sorted(other.stem for other in _folder().glob('*.toml')))
+        known = ', '.join(sorted(other.stem for other in _find_folder().glob('*.toml')))
         hint = f'known are {known}' if known else f"save one: pydantic-llm ask --save {name} 'Summarize $input'"
         raise UserError(f'There is no template {name!r}; {hint}') from None
     except ValueError as error:
@@ -130,12 +130,12 @@ def _format(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace('\x7f', '\\u007f')
 
 
-def _folder() -> Path:
+def _find_folder() -> Path:
     return home_folder() / 'templates'
 
 
-def _path(name: str) -> Path:
+def _find_path(name: str) -> Path:
     """Return the path of a template. Raises `UsageError` for a name that is a path."""
     if not VALID_NAME.fullmatch(name) or name.startswith('.'):
         raise UsageError(f'{name!r} cannot be the name of a template: use letters, digits, ".", "-" and "_"')
-    return _folder() / f'{name}.toml'
+    return _find_folder() / f'{name}.toml'

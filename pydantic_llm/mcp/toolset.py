@@ -105,7 +105,7 @@ class MCPToolset(AbstractToolset[DepsT]):
         self._error_type = ModelRetry if tool_error_behavior == 'retry' else ToolFailed
         self._make_server = self._read_server(server, headers, http_client)
         self._id = id
-        self._name = id or _name_of(server)
+        self._name = id or _find_server_name(server)
         self._include_instructions = include_instructions
         self._max_retries = max_retries
         self._connect_timeout = connect_timeout
@@ -203,7 +203,7 @@ class MCPToolset(AbstractToolset[DepsT]):
             if server.partition('?')[0].rstrip('/').endswith('/sse') and http_client is None:
                 return lambda: _open_sse_transport(server, headers)
             return lambda: _open_http_transport(server, headers, http_client)
-        if isinstance(server, (self._mcp.StdioServerParameters, *_classes_of_servers())):
+        if isinstance(server, (self._mcp.StdioServerParameters, *_list_server_classes())):
             return lambda: server
         if callable(server):
             return cast('Callable[[], Any]', server)
@@ -314,13 +314,13 @@ async def _open_http_transport(
         yield await stack.enter_async_context(http.streamable_http_client(url, http_client=http_client))
 
 
-def _classes_of_servers() -> tuple[type, ...]:
+def _list_server_classes() -> tuple[type, ...]:
     server = import_extra('mcp.server', extra='mcp', what='MCPToolset')
     mcpserver = import_extra('mcp.server.mcpserver', extra='mcp', what='MCPToolset')
     return (server.Server, mcpserver.MCPServer)
 
 
-def _name_of(server: Any) -> str:
+def _find_server_name(server: Any) -> str:
     """Return a name for messages: a URL without credentials and query, a command, or a class."""
     if isinstance(server, str):
         return server.partition('?')[0].rpartition('@')[2]

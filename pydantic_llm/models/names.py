@@ -179,7 +179,7 @@ def _build_registered(prefix: str, model_name: str, options: dict[str, Any]) -> 
 
 def _load_entry_point(prefix: str, model_name: str) -> object:
     """Import what the entry point with this name refers to. Raises a `UserError` if there is no such entry point."""
-    points = [point for point in _entry_points() if point.name == prefix]
+    points = [point for point in _find_entry_points() if point.name == prefix]
     packages = ' and '.join(repr(point.dist.name if point.dist else point.value) for point in points)
     match points:
         case []:
@@ -196,7 +196,7 @@ def _load_entry_point(prefix: str, model_name: str) -> object:
             raise UserError(f'The model prefix {prefix!r} is declared by several packages, {packages}: keep one')
 
 
-def _entry_points() -> Iterable[EntryPoint]:
+def _find_entry_points() -> Iterable[EntryPoint]:
     """Return the entry points of all installed packages. Reads their metadata, which takes some milliseconds."""
     from importlib.metadata import entry_points
 
@@ -211,7 +211,7 @@ def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
 
     if prefix in RETIRED:
         return f'There is no model prefix {prefix!r}: {RETIRED[prefix]}'
-    prefixes = _all_prefixes()
+    prefixes = _list_prefixes()
     near = suggest_prefixes(prefix, sorted({*prefixes, 'test'}))
     if not near and (known := _map_known_names().get(model_name)):
         near = repr(known)
@@ -219,15 +219,15 @@ def _describe_unknown_prefix(prefix: str, model_name: str) -> str:
     return f'There is no model prefix {prefix!r}; {f"did you mean {near}?" if near else f"known are {known}"}'
 
 
-def _all_prefixes() -> set[str]:
+def _list_prefixes() -> set[str]:
     """Return every prefix: built in, registered, and of installed packages."""
     from ..providers.registry import ALIASES, SERVICES
 
-    return {*NAMES, *SERVICES, *ALIASES, *LOADERS, *(point.name for point in _entry_points())}
+    return {*NAMES, *SERVICES, *ALIASES, *LOADERS, *(point.name for point in _find_entry_points())}
 
 
 def _describe_missing_prefix(text: str, prefix: str) -> str:
-    if prefix in _all_prefixes():
+    if prefix in _list_prefixes():
         return f'{text!r} names no model: write {prefix + ":<model name>"!r}'
     guess = _guess_model_string(text)
     hint = f'; did you mean {guess!r}?' if guess else ''
@@ -240,7 +240,7 @@ def _guess_model_string(text: str) -> str | None:
 
     known = _map_known_names()
     prefix, _, rest = text.partition('/')
-    if rest and (known.get(rest) == f'{prefix}:{rest}' or (prefix in _all_prefixes() and text not in known)):
+    if rest and (known.get(rest) == f'{prefix}:{rest}' or (prefix in _list_prefixes() and text not in known)):
         return f'{prefix}:{rest}'
     alike = [name for name in (text, text.lower()) if name in known]
     alike = alike or get_close_matches(text, known, 1, TYPO_SIMILARITY)
@@ -256,7 +256,7 @@ def nearest_name(provider: str, model_name: str) -> str | None:
 
     `None` if the provider has a model of this name, or if none of the provider's names are known.
     """
-    own = [name for prefix, name in _split_known_names() if _provider_of(prefix) == provider]
+    own = [name for prefix, name in _split_known_names() if _find_provider_name(prefix) == provider]
     if model_name in own or not own:
         return None
     alike = get_close_matches(model_name, own, 1, TYPO_SIMILARITY)
@@ -276,5 +276,5 @@ def _split_known_names() -> list[tuple[str, str]]:
     return [(prefix, name) for prefix, _, name in (text.partition(':') for text in texts) if name]
 
 
-def _provider_of(prefix: str) -> str | None:
+def _find_provider_name(prefix: str) -> str | None:
     return NAMES[prefix].provider if prefix in NAMES else prefix

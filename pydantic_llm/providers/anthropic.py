@@ -167,9 +167,9 @@ class _DecodedFrames(ByteStream):
     def __init__(self, frames: ByteStream, decoder: Any) -> None:
         self.headers = frames.headers
         self._frames = frames
-        self._events: AsyncIterator[Any] = decoder.aiter_bytes(self._chunks())
+        self._events: AsyncIterator[Any] = decoder.aiter_bytes(self._iter_chunks())
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
+    async def _iter_chunks(self) -> AsyncIterator[bytes]:
         while chunk := await self._frames.read():
             yield chunk
 

@@ -74,13 +74,13 @@ class CohereProvider(SDKProvider['AsyncClient']):
     @property
     def base_url(self) -> str:
         access = self._access
-        return hide_password(_wrapper_of(self._client).get_base_url() if access is None else access.base_url)
+        return hide_password(_find_wrapper(self._client).get_base_url() if access is None else access.base_url)
 
     def model_profile(self, model_name: str) -> ModelProfile | None:
         return cohere_model_profile(model_name)
 
 
-def _wrapper_of(client: Any) -> Any:
+def _find_wrapper(client: Any) -> Any:
     """Return the object in the SDK's client that holds its key, URL, headers, timeout and HTTP client."""
     return client._client_wrapper
 
@@ -92,7 +92,7 @@ class CohereConnection(ClientConnection):
     """
 
     def __init__(self, client: AsyncClient, *, provider_name: str) -> None:
-        self._wrapper = _wrapper_of(client)
+        self._wrapper = _find_wrapper(client)
         http_client = self._wrapper.httpx_client.httpx_client
         super().__init__(LoopClients[Any](http_client, HttpClients()), ErrorTranslator(provider_name, 'cohere'))
 

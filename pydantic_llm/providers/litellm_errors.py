@@ -89,7 +89,7 @@ def translate(
             model_name, deadline=error.deadline, seconds=error.seconds, provider_name=provider_name
         )
     links = [*_follow_causes(error)]
-    names = {name for link in links for name in _class_names(link)}
+    names = {name for link in links for name in _list_class_names(link)}
     case = _Case(links, names, _hide_secrets(_read_message(error), secrets), model_name, provider_name)
     if (known := case.from_name() or case.from_response(secrets)) is not None:
         return known
@@ -120,22 +120,22 @@ class _Case:
         if 'ContentPolicyViolationError' in self.names:
             return ContentFilterError(self.message)
         if 'ContextWindowExceededError' in self.names:
-            return self._http_error(ContextLengthError, 400, retryable=False)
+            return self._make_http_error(ContextLengthError, 400, retryable=False)
         if 'BudgetExceededError' in self.names:
-            return self._http_error(QuotaExceededError, 429, retryable=False)
+            return self._make_http_error(QuotaExceededError, 429, retryable=False)
         if self.names & {'RouterRateLimitError', 'RouterRateLimitErrorBasic'}:
             delays = (getattr(link, 'cooldown_time', None) for link in self.links)
             delay = next((delay for delay in delays if delay is not None), None)
-            return self._http_error(RateLimitError, 429, retry_after=delay)
+            return self._make_http_error(RateLimitError, 429, retry_after=delay)
         return None
 
     def from_response(self, secrets: Iterable[str]) -> ModelHTTPError | None:
         """Return the exception for the vendor's response, if one of the causes, searched from the last, has it."""
         for link in reversed(self.links):
             response: Any = getattr(link, 'response', None)
-            if response is not None and 'HTTPStatusError' in _class_names(link):
+            if response is not None and 'HTTPStatusError' in _list_class_names(link):
                 body = _hide_secrets(_read_body(response) or self.message, secrets).encode()
-                return self._response_error(response.status_code, response.headers, body)
+                return self._make_response_error(response.status_code, response.headers, body)
         return None
 
     def connection_error(self, *, in_stream: bool) -> ModelAPIError:
@@ -151,32 +151,32 @@ class _Case:
         values: list[object] = [getattr(link, 'body', None) for link in self.links]
         bodies = [cast('Json', value) for value in values if isinstance(value, dict)]
         body: Json = bodies[0] if bodies else {}
-        event: Json = {'error': {'code': self._status(), **body, 'message': self.message}}
+        event: Json = {'error': {'code': self._find_status(), **body, 'message': self.message}}
         return error_from_event(event, model_name=self.model_name, provider_name=self.provider_name)
 
     def request_error(self) -> Exception:
         """Return the exception for an error without a response: LiteLLM rejected the request or failed itself."""
-        status, first = self._status(), _class_names(self.links[0])
+        status, first = self._find_status(), _list_class_names(self.links[0])
         if self.names & UNREADABLE or any(text in self.message for text in UNREADABLE_TEXTS):
             return UnexpectedModelBehavior(f'{self.model_name} did not answer with a chat completion: {self.message}')
         kinds = {(type(link).__module__, type(link).__name__) for link in self.links}
         if classify(self.message) in VENDORS_OWN:  # LiteLLM drops the response of some vendors: Aider-AI/aider#4851
-            return self._response_error(status or 400, {}, self.message.encode())
+            return self._make_response_error(status or 400, {}, self.message.encode())
         if first & MISTAKES or MISSING_KEY_ERROR in kinds:
             return UserError(f'LiteLLM cannot ask {self.model_name!r}: {self.message}')
         if status not in (None, 500):
-            return self._response_error(status, {}, self.message.encode())
+            return self._make_response_error(status, {}, self.message.encode())
         message = f'{self.model_name} could not be asked: {self.message}'
         return ModelAPIError(self.model_name, message, provider_name=self.provider_name)
 
-    def _status(self) -> int | None:
+    def _find_status(self) -> int | None:
         status: object = getattr(self.links[0], 'status_code', None)
         return status if isinstance(status, int) else None
 
-    def _response_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelHTTPError:
+    def _make_response_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelHTTPError:
         return error_from_response(status, headers, body, model_name=self.model_name, provider_name=self.provider_name)
 
-    def _http_error(self, kind: type[ModelHTTPError], status: int, **more: Any) -> ModelHTTPError:
+    def _make_http_error(self, kind: type[ModelHTTPError], status: int, **more: Any) -> ModelHTTPError:
         message = f'{self.model_name} answered {status}: {self.message}'
         return kind(status, self.model_name, message=message, provider_name=self.provider_name, **more)
 
@@ -196,7 +196,7 @@ def _follow_causes(error: BaseException) -> Iterator[BaseException]:
         link = original if has_original else link.__cause__ or link.__context__
 
 
-def _class_names(link: BaseException) -> set[str]:
+def _list_class_names(link: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(link).__mro__}
 
 

@@ -195,7 +195,7 @@ def connect(provider: Provider[Any]) -> Connection:
     sdk = next((module for name in packages if _is_sdk(module := sys.modules.get(name))), None)
     if sdk is not None and iscoroutinefunction(getattr(client, 'post', None)):
         clients = LoopClients[Any](client, SdkClients())
-        return SDKConnection(clients, sdk, provider_name=provider.name, http=_http_library_of(sdk))
+        return SDKConnection(clients, sdk, provider_name=provider.name, http=_find_http_library(sdk))
     if not packages.keys().isdisjoint(HTTP_LIBRARIES) and hasattr(client, 'aclose'):
         return HTTPConnection(LoopClients[Any](client, HttpClients()), access, provider_name=provider.name)
     raise UserError(
@@ -209,6 +209,6 @@ def _is_sdk(module: ModuleType | None) -> bool:
     return all(hasattr(module, name) for name in ('APIStatusError', 'APITimeoutError', 'APIConnectionError'))
 
 
-def _http_library_of(sdk: ModuleType) -> Literal['httpx', 'httpx2']:
+def _find_http_library(sdk: ModuleType) -> Literal['httpx', 'httpx2']:
     httpx = sys.modules.get('httpx')
     return 'httpx' if httpx is not None and sdk.Timeout is httpx.Timeout else 'httpx2'

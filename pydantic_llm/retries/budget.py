@@ -135,11 +135,11 @@ class Budget:
         requested = retry_after(error)
         if requested is not None and requested > self.policy.longest_retry_after:
             return None
-        wait = self._exponential_wait() if requested is None else requested
+        wait = self._choose_wait() if requested is None else requested
         left = self.seconds_left
         return None if left is not None and wait >= left else wait
 
-    def _exponential_wait(self) -> float:
+    def _choose_wait(self) -> float:
         policy, doublings = self.policy, min(len(self.failures), MAX_DOUBLINGS)
         return min(policy.first_wait * 2.0**doublings + random.uniform(0, policy.first_wait), policy.longest_wait)
 

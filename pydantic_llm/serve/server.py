@@ -77,7 +77,7 @@ def run_server(
         if metrics_port is not None:
             for_metrics = opened.enter_context(_open_socket(host, metrics_port))
         if on_start is not None:
-            on_start(_url_of(listening))
+            on_start(_format_url(listening))
         config = _make_config(app, log_level, grace, access_log=gateway is None or not gateway.logs_requests)
         server = _GracefulServer(config, gateway, grace)
         asyncio.run(_serve(server, listening, gateway, for_metrics))
@@ -175,7 +175,7 @@ class LocalServer:
         """The URL of the app, without a slash at its end. Raises `UserError` if it is not running."""
         if self._socket is None:
             raise UserError('LocalServer runs inside its `with` block only')
-        return _url_of(self._socket)
+        return _format_url(self._socket)
 
     def start(self) -> str:
         """Start the app and return its URL. It accepts connections when this returns."""
@@ -252,6 +252,6 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _url_of(listening: socket.socket) -> str:
+def _format_url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f'http://[{host}]:{port}' if ':' in host else f'http://{host}:{port}'

@@ -31,7 +31,7 @@ def check_types(request: ServedRequest) -> None:
     parameters = request.parameters
     try:
         ModelMessagesTypeAdapter.validate_python(ModelMessagesTypeAdapter.dump_python(request.messages, warnings=False))
-        _settings_model().model_validate(request.settings)
+        _build_settings_model().model_validate(request.settings)
         _tools.validate_python([asdict(tool) for tool in parameters.function_tools])
         if parameters.output_object is not None:
             _output.validate_python(asdict(parameters.output_object))
@@ -42,7 +42,7 @@ def check_types(request: ServedRequest) -> None:
 
 
 @cache
-def _settings_model() -> type[BaseModel]:
+def _build_settings_model() -> type[BaseModel]:
     """Build a pydantic model from `ModelSettings`.
 
     Before Python 3.12 pydantic cannot check a `TypedDict` of the standard library (its error `typed-dict-version`).

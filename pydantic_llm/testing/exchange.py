@@ -61,7 +61,7 @@ def stream_events(response: ModelResponse, split: Splitter) -> Iterator[ModelRes
     """Yield the events of a response that is streamed in pieces. Adjacent tool calls grow concurrently."""
     manager = PartsManager()
     for indices in _group_parallel_calls(response.parts):
-        pieces = [list(split(_content_of(response.parts[index]))) for index in indices]
+        pieces = [list(split(_list_content(response.parts[index]))) for index in indices]
         for index in indices:
             _start_part(manager, index, response.parts[index])
         for number in range(max(map(len, pieces))):
@@ -87,7 +87,7 @@ def _group_parallel_calls(parts: Sequence[ModelResponsePart]) -> Iterator[list[i
         yield group
 
 
-def _content_of(part: ModelResponsePart) -> str:
+def _list_content(part: ModelResponsePart) -> str:
     match part:
         case TextPart(content=text) | ThinkingPart(content=text):
             return text

@@ -174,9 +174,9 @@ class WrapperToolset(AbstractToolset[DepsT]):
         return f'{type(self).__name__}({self.wrapped.label})'
 
     async def for_run(self, ctx: RunContext[DepsT]) -> AbstractToolset[DepsT]:
-        return self._around(await self.wrapped.for_run(ctx))
+        return self._wrap_another(await self.wrapped.for_run(ctx))
 
-    def _around(self, wrapped: AbstractToolset[DepsT]) -> Self:
+    def _wrap_another(self, wrapped: AbstractToolset[DepsT]) -> Self:
         """Return this wrapper around another toolset; itself if that is the same."""
         if wrapped is self.wrapped:
             return self

@@ -294,7 +294,7 @@ def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     if value is None:
         return seconds_until_reset(headers)
     seconds = _parse_seconds(value)
-    return _seconds_until(value) if seconds is None else seconds
+    return _count_seconds_until(value) if seconds is None else seconds
 
 
 def _read_google_details(details: object, kind: str, key: str) -> Iterator[str]:
@@ -320,7 +320,7 @@ def _check_seconds(number: object) -> float | None:
     return float(min(max(number, 0), LONGEST_WAIT))
 
 
-def _seconds_until(date: str) -> float | None:
+def _count_seconds_until(date: str) -> float | None:
     try:
         when = parsedate_to_datetime(date)
     except ValueError:

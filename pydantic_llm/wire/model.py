@@ -407,7 +407,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         headers = {'x-request-id': row.request_id} if row.request_id else {}
         body = row.body
         if row.outcome == 'error':
-            body = from_json(self._body_in_error_row(row, headers))
+            body = from_json(self._find_body_in_error_row(row, headers))
         reader = self.new_reader(warnings, parameters=parameters, records_events=False)
         reader.begin(headers)
         reader.decode(body)
@@ -415,16 +415,16 @@ class WireModel(PreparingModel, Generic[ProfileT]):
         response.provider_details = {**(response.provider_details or {}), 'processing': 'batch'}
         return response
 
-    def _body_in_error_row(self, row: BatchRow, headers: Mapping[str, str]) -> bytes:
+    def _find_body_in_error_row(self, row: BatchRow, headers: Mapping[str, str]) -> bytes:
         names = {'model_name': self.model_name, 'provider_name': self.system}
         if row.status is not None:
-            return self._body_in_error(error_from_response(row.status, headers, to_json(row.body), **names))
+            return self._find_body_in_error(error_from_response(row.status, headers, to_json(row.body), **names))
         error = error_from_event(row.body, **names)
         if not isinstance(error, ModelHTTPError):
             raise error
         error.in_stream = False
         error.request_id = error.request_id or row.request_id
-        return self._body_in_error(error)
+        return self._find_body_in_error(error)
 
     async def aclose(self) -> None:
         await self._provider.connection.aclose()
@@ -436,7 +436,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             return response
         except ModelHTTPError as error:
             notify(HeadersReceived(error.headers))
-            return RawResponse(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
+            return RawResponse(self._find_body_in_error(error), {**error.headers, **JSON_HEADERS})
 
     async def _open(self, raw: RawRequest) -> ByteStream:
         try:
@@ -445,9 +445,9 @@ class WireModel(PreparingModel, Generic[ProfileT]):
             return stream
         except ModelHTTPError as error:
             notify(HeadersReceived(error.headers))
-            return BodyStream(self._body_in_error(error), {**error.headers, **JSON_HEADERS})
+            return BodyStream(self._find_body_in_error(error), {**error.headers, **JSON_HEADERS})
 
-    def _body_in_error(self, error: ModelHTTPError) -> bytes:
+    def _find_body_in_error(self, error: ModelHTTPError) -> bytes:
         """Return the response that this error contains; raise the error if it contains none."""
         if (response := self.response_in_error(error)) is None:
             raise self._with_suggested_name(error)

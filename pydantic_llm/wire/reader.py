@@ -82,7 +82,7 @@ class ResponseReader:
         try:
             parsed = parse_json(END_MARK.sub(b'', body) if b'[DONE]' in body[-20:] else body)
         except ValueError:
-            raise self._not_json(body, headers.get('content-type', '')) from None
+            raise self._make_not_json_error(body, headers.get('content-type', '')) from None
         self.decode(parsed)
 
     def feed(self, chunk: bytes) -> None:
@@ -233,7 +233,7 @@ class ResponseReader:
                 return None
             raise UnexpectedModelBehavior(f'An event of the stream is not JSON: {error}', repr(data[:500])) from None
 
-    def _not_json(self, body: bytes, content_type: str) -> LLMError:
+    def _make_not_json_error(self, body: bytes, content_type: str) -> LLMError:
         """Return the error for a body that is not JSON: truncated if its type is JSON, else not this API's."""
         if 'json' in content_type:
             return error_from_invalid_json(

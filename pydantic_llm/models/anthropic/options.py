@@ -127,7 +127,7 @@ def encode_settings(request: PreparedRequest, profile: AnthropicModelProfile) ->
     body |= {field: settings[name] for name, field in (SETTINGS | OWN_SETTINGS).items() if name in settings}
     body.pop('context_management', None)
     body |= _encode_context_management(request)
-    if container := settings.get('anthropic_container', _last_container(request, profile)):
+    if container := settings.get('anthropic_container', _find_last_container(request, profile)):
         body['container'] = container
     return body
 
@@ -161,7 +161,7 @@ def find_compaction_beta(request: PreparedRequest) -> str | None:
     return None if not is_signed else SIGNED_COMPACTION_BETA if any(is_signed) else COMPACT_BETA
 
 
-def _last_container(request: PreparedRequest, profile: AnthropicModelProfile) -> str | None:
+def _find_last_container(request: PreparedRequest, profile: AnthropicModelProfile) -> str | None:
     """Return the id of the container that code ran in last. The API rejects it without a tool that runs code.
 
     The web tools run code from version 20260209 on: enricoros/big-AGI#1010.

@@ -101,17 +101,17 @@ def decode_request(body: Json, *, provider_name: str = 'bedrock') -> ServedReque
 def encode_error(error: BaseException) -> tuple[int, Json]:
     """Return the HTTP status and the body for an error."""
     status = status_of(error)
-    return status, {'message': message_of(error), TYPE_FIELD: _error_type(status)}
+    return status, {'message': message_of(error), TYPE_FIELD: _find_error_type(status)}
 
 
-def _error_type(status: int) -> str:
+def _find_error_type(status: int) -> str:
     return ERROR_TYPES.get(status, 'InternalServerException')
 
 
 def encode_headers(error: BaseException | None) -> Mapping[str, str]:
     """Return the headers for an error, or for a response if it is `None`."""
     headers = {REQUEST_ID_HEADER: str(uuid4())}
-    return headers if error is None else {**headers, TYPE_HEADER: _error_type(status_of(error))}
+    return headers if error is None else {**headers, TYPE_HEADER: _find_error_type(status_of(error))}
 
 
 def encode_event(event: Json) -> bytes:

@@ -49,7 +49,7 @@ async def _await_verdict(verdict: Any) -> bool:
 
 def _takes_response(rule: Callable[..., Any]) -> bool:
     """Return whether the annotation of a function's first parameter contains `ModelResponse`."""
-    return any(each is ModelResponse or _last_word(each) == ModelResponse.__name__ for each in _read_types(rule))
+    return any(each is ModelResponse or _drop_module(each) == ModelResponse.__name__ for each in _read_types(rule))
 
 
 def _takes_error(rule: Callable[..., Any]) -> bool:
@@ -57,7 +57,7 @@ def _takes_error(rule: Callable[..., Any]) -> bool:
     errors = [each for each in types if isinstance(each, type) and issubclass(each, BaseException)]
     return (
         bool(errors)
-        or any(_last_word(each).endswith(('Error', 'Exception')) for each in types)
+        or any(_drop_module(each).endswith(('Error', 'Exception')) for each in types)
         or (not _takes_response(rule))
     )
 
@@ -85,5 +85,5 @@ def _flatten(annotation: object) -> Iterator[object]:
         yield annotation
 
 
-def _last_word(name: object) -> str:
+def _drop_module(name: object) -> str:
     return name.rpartition('.')[2] if isinstance(name, str) else ''

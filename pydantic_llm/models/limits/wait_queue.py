@@ -71,7 +71,7 @@ class WaitQueue(Generic[T]):
     def notify(self) -> None:
         """Wake the first waiter for another attempt."""
         with self._lock:
-            first = self._first_waiter()
+            first = self._find_first_waiter()
         if first is not None:
             first.wake()
 
@@ -107,7 +107,7 @@ class WaitQueue(Generic[T]):
             waiter.woken.clear()
             delay = inf
             with self._lock:
-                is_first = self._first_waiter() is waiter
+                is_first = self._find_first_waiter() is waiter
             if is_first:
                 acquired = await attempt()
                 if not isinstance(acquired, NotYet):
@@ -132,5 +132,5 @@ class WaitQueue(Generic[T]):
                 self._waiters.remove(waiter)
             self.notify()
 
-    def _first_waiter(self) -> _Waiter | None:
+    def _find_first_waiter(self) -> _Waiter | None:
         return next((waiter for waiter in self._waiters if waiter.loop.is_running()), None)

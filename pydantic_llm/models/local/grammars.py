@@ -56,14 +56,14 @@ class Grammars:
 
     def is_compiled(self, constraint: Constraint) -> bool:
         """Return whether the constraint is in the cache, so that `matcher` is fast."""
-        return _cache_key(constraint) in self._compiled
+        return _make_cache_key(constraint) in self._compiled
 
     def matcher(self, constraint: Constraint, *, strict: bool = True) -> Matcher:
         """Return a new matcher for one response.
 
         Raises `UserError` if the constraint cannot be compiled; with `strict`, also if a part of it cannot be enforced.
         """
-        key = _cache_key(constraint)
+        key = _make_cache_key(constraint)
         with self._lock:
             compiled = self._compiled.get(key)
             if compiled is None:
@@ -186,7 +186,7 @@ def with_json_style(schema: Mapping[str, Any]) -> Json:
     return {**schema, 'x-guidance': dict(JSON_STYLE)}
 
 
-def _cache_key(constraint: Constraint) -> str:
+def _make_cache_key(constraint: Constraint) -> str:
     match constraint:
         case JsonSchema(json_schema=schema):
             return f'json-schema {dump_schema(schema)}'

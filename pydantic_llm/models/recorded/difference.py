@@ -23,15 +23,15 @@ def explain(kind: Kind, model_id: str, request: Json, recorded: Sequence[Exchang
     if not recorded:
         return 'The recording is empty.'
     wanted = _write_lines(kind, model_id, request)
-    number, nearest = max(enumerate(recorded, 1), key=lambda item: _measure_similarity(wanted, _lines_of(item[1])))
-    diff = unified_diff(_lines_of(nearest), wanted, f'recorded request {number}', 'this request', lineterm='', n=2)
+    number, nearest = max(enumerate(recorded, 1), key=lambda item: _measure_similarity(wanted, _list_lines(item[1])))
+    diff = unified_diff(_list_lines(nearest), wanted, f'recorded request {number}', 'this request', lineterm='', n=2)
     lines = [line if len(line) <= MAX_LINE else f'{line[:MAX_LINE]}…' for line in islice(diff, MAX_DIFF_LINES + 1)]
     if len(lines) > MAX_DIFF_LINES:
         lines[-1] = '... (more differences follow)'
     return '\n'.join([f'The most similar of {len(recorded)} recorded requests is number {number}:', *lines])
 
 
-def _lines_of(exchange: Exchange) -> list[str]:
+def _list_lines(exchange: Exchange) -> list[str]:
     return _write_lines(exchange.kind, exchange.model_id, exchange.request)
 
 

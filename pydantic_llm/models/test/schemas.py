@@ -90,7 +90,7 @@ class Schemas:
         """Return whether a value is valid. Keywords that this module ignores are not checked."""
         if isinstance(schema, bool):
             return schema
-        checks = CHECKS | CHECKS_OF_TYPE[_type_of(value)]
+        checks = CHECKS | CHECKS_OF_TYPE[_find_type(value)]
         return (
             all(check(value, schema[key]) for key, check in checks.items() if key in schema)
             and ('$ref' not in schema or self.accepts(self.resolve(schema['$ref']), value))
@@ -195,7 +195,7 @@ def _merge_nodes(first: Json, second: Json) -> Json:
     return {**node, 'allOf': [*node.get('allOf', ()), *unmerged]} if unmerged else node
 
 
-def _type_of(value: Any) -> str:
+def _find_type(value: Any) -> str:
     match value:
         case None:
             return 'null'
@@ -229,7 +229,7 @@ def _is_multiple(number: float, step: float) -> bool:
 
 
 CHECKS: dict[str, Callable[[Any, Any], bool]] = {
-    'type': lambda value, kinds: _is_among(_type_of(value), types_of({'type': kinds})),
+    'type': lambda value, kinds: _is_among(_find_type(value), types_of({'type': kinds})),
     'enum': lambda value, options: to_hashable(value) in {*map(to_hashable, options)},
     'const': lambda value, constant: to_hashable(value) == to_hashable(constant),
 }

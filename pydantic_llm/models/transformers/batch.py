@@ -5,7 +5,7 @@ pass, or one long prompt in pieces. The cache of a new prompt is appended to tha
 works for every model whose cache holds keys and values only; the responses of any other model each stay in a batch of
 one, with a forward pass for each.
 
-Rows with different keys (`BatchRunner._key_of`) share no forward pass: each key has a batch of its own.
+Rows with different keys (`BatchRunner._make_key`) share no forward pass: each key has a batch of its own.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class BatchRunner:
         with self._forward.without_gradients():
             if self._partial is not None and self._partial.row.job is job:
                 row = self._partial.row
-                self._prefixes.save([row], self._partial.cache, [self._partial.tokens_read], self._key_of(row))
+                self._prefixes.save([row], self._partial.cache, [self._partial.tokens_read], self._make_key(row))
                 self._partial = None
             self._keep_rows(lambda row: row.job is not job)
 
@@ -98,7 +98,7 @@ class BatchRunner:
             self._keep_rows(lambda row: not row.job.done)
         return changed
 
-    def _key_of(self, row: Row) -> _Key:
+    def _make_key(self, row: Row) -> _Key:
         """Return the key of the batch that a row belongs to, which changes when the row gets too long for the batch."""
         rope = self._forward.rope
         is_long = rope.is_long(row.length)
@@ -126,7 +126,7 @@ class BatchRunner:
         for row in self._waiting:
             if group and not self._can_share_pass(group[0], row):
                 continue
-            self._prefixes.find(row, self._key_of(row))
+            self._prefixes.find(row, self._make_key(row))
             width = max(longest, row.unread_tokens)
             if width * (len(group) + 1) > self._prefill_tokens and group:
                 break
@@ -138,7 +138,7 @@ class BatchRunner:
 
     def _can_share_pass(self, row: Row, other: Row) -> bool:
         is_text = not row.prompt.inputs and not other.prompt.inputs
-        return self._forward.can_merge and is_text and self._key_of(row) == self._key_of(other)
+        return self._forward.can_merge and is_text and self._make_key(row) == self._make_key(other)
 
     def _needs_pieces(self, row: Row, known_tokens: int) -> bool:
         length = len(row.prompt.tokens)
@@ -162,7 +162,7 @@ class BatchRunner:
         """Choose the first token of each row, then add the rows that are not done to a batch."""
         lengths = [len(row.prompt.tokens) for row in rows]
         batch = _Batch(
-            key=self._key_of(rows[0]),
+            key=self._make_key(rows[0]),
             rows=rows,
             cache=cache,
             mask=self._forward.make_mask(lengths),
@@ -214,7 +214,7 @@ class BatchRunner:
         if self._forward.rope.limit is None:
             return
         for batch in [*self._batches]:
-            for row in [row for row in batch.rows if self._key_of(row) != batch.key]:
+            for row in [row for row in batch.rows if self._make_key(row) != batch.key]:
                 taken = self._take_row(batch, row)
                 if self._forward.rope.reads_again:
                     row.read_again()
@@ -224,7 +224,7 @@ class BatchRunner:
 
     def _take_row(self, batch: _Batch, row: Row) -> _Batch:
         """Take a row out of a batch. Return it as a batch of its own, with what was read of it."""
-        taken = replace(batch, key=self._key_of(row), rows=[row])
+        taken = replace(batch, key=self._make_key(row), rows=[row])
         if len(batch.rows) == 1:
             self._batches.remove(batch)
             return taken

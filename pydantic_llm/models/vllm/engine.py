@@ -65,11 +65,11 @@ class VLLMEngine(WorkerEngine):
 
     async def load(self) -> Loaded:
         """Load the model once, without blocking the event loop; load it again if vLLM's processes have died."""
-        while (shutdown := self._pending_shutdown()) is not None:
+        while (shutdown := self._find_pending_shutdown()) is not None:
             await asyncio.shield(asyncio.wrap_future(shutdown))
         return await super().load()
 
-    def _pending_shutdown(self) -> Future[None] | None:
+    def _find_pending_shutdown(self) -> Future[None] | None:
         """Return the future of the shutdown in progress, or `None`. Start one if vLLM's processes have died."""
         with self._changed:
             if self._shutdown is None and self._core is not None and not self._core.is_alive and not self._closing:

@@ -67,7 +67,7 @@ def _encode_openai_job(job: Job, url: str) -> Json:
         'expired': 'expired_at',
         'cancelled': 'cancelled_at',
     }
-    times = {ends[job.status]: _whole(job.ended)} if job.status in ends else {}
+    times = {ends[job.status]: _drop_fraction(job.ended)} if job.status in ends else {}
     return {
         'id': job.id,
         'object': 'batch',
@@ -80,8 +80,8 @@ def _encode_openai_job(job: Job, url: str) -> Json:
         'error_file_id': job.error_file if job.has_ended else None,
         'created_at': int(job.created),
         'expires_at': int(job.expires),
-        'in_progress_at': _whole(job.started),
-        'cancelling_at': _whole(job.cancelling),
+        'in_progress_at': _drop_fraction(job.started),
+        'cancelling_at': _drop_fraction(job.cancelling),
         'metadata': job.details.get('metadata'),
         'request_counts': {'total': job.total, 'completed': job.succeeded, 'failed': job.failed},
         **times,
@@ -129,8 +129,8 @@ def _encode_mistral_job(job: Job, url: str) -> Json:
         'errors': [{'message': error['message'], 'count': 1} for error in job.errors],
         'status': MISTRAL_STATUSES[job.status],
         'created_at': int(job.created),
-        'started_at': _whole(job.started),
-        'completed_at': _whole(job.ended),
+        'started_at': _drop_fraction(job.started),
+        'completed_at': _drop_fraction(job.ended),
         'total_requests': job.total,
         'completed_requests': job.succeeded + job.failed,
         'succeeded_requests': job.succeeded,
@@ -270,7 +270,7 @@ def check_row(dialect: Dialect, row: object) -> tuple[str, Json]:
     return id, cast('Json', body)
 
 
-def _whole(seconds: float | None) -> int | None:
+def _drop_fraction(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds)
 
 

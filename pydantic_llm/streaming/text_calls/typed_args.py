@@ -41,10 +41,10 @@ def fit_piece(piece: ArgsPiece, schema: Schema, *, is_first: bool) -> str:
 def _choose(value: Any, text: str, schema: object, root: Schema) -> Any:
     """Return the value as it was parsed, or its text if the schema accepts a text, and no value of this type."""
     types = set(_iter_types(schema, root, MOST_REFERENCES))
-    return text if 'string' in types and _type_of(value) not in types else value
+    return text if 'string' in types and _find_type(value) not in types else value
 
 
-def _type_of(value: Any) -> str:
+def _find_type(value: Any) -> str:
     match value:
         case None:
             return 'null'
@@ -69,11 +69,11 @@ def _iter_types(schema: object, root: Schema, depth: int) -> Iterator[str]:
     for name in cast('list[object]', named) if isinstance(named, list) else [named]:
         if isinstance(name, str):
             yield 'number' if name == 'integer' else name
-    constants = [*_items(found.get('enum')), *([found['const']] if 'const' in found else [])]
+    constants = [*_read_items(found.get('enum')), *([found['const']] if 'const' in found else [])]
     if named is None:
-        yield from map(_type_of, constants)
+        yield from map(_find_type, constants)
     for keyword in ('anyOf', 'oneOf', 'allOf'):
-        for option in _items(found.get(keyword)):
+        for option in _read_items(found.get(keyword)):
             yield from _iter_types(option, root, depth - 1)
     yield from _iter_types(_resolve(found.get('$ref'), root), root, depth - 1)
 
@@ -82,7 +82,7 @@ def _as_schema(value: object) -> Schema:
     return cast('Schema', value) if isinstance(value, Mapping) else {}
 
 
-def _items(value: object) -> list[object]:
+def _read_items(value: object) -> list[object]:
     return cast('list[object]', value) if isinstance(value, list) else []
 
 
