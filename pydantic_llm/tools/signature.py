@@ -211,12 +211,15 @@ def _resolve_annotation(function: Callable[..., Any], name: str, parameter: insp
     if parameter.annotation is parameter.empty:
         return Any
     try:
-        return _resolve_hint(function, parameter)
+        hint = _resolve_hint(function, parameter)
     except Exception as error:
         raise UserError(
             f'The annotation of {parameter.name!r} of {name!r} cannot be resolved: {error}. Define the type at the top '
             f'level of its module, outside of `if TYPE_CHECKING`'
         ) from error
+    if isinstance(hint, NOT_TYPES):
+        raise UserError(f'The annotation of {parameter.name!r} of {name!r} is {hint!r}, which is not a type')
+    return hint
 
 
 def _resolve_hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:

@@ -433,6 +433,57 @@ def write_word(word: str) -> str:
     return word
 
 
+NAMELESS = """() => [...document.querySelectorAll('button, input, select, textarea, summary, article, img, [role=log]')]
+    .filter((node) => !(node.ariaLabel || node.labels?.length || node.alt || node.textContent.trim()))
+    .map((node) => node.outerHTML)"""
+
+HEBREW = 'שלום `code`\n\n- פריט\n\n| א |\n| - |\n| ב |\n\n> ציטוט\n\nEnglish'
+
+
+async def test_everything_has_a_name_for_screen_readers_and_text_its_direction(browser: Any) -> None:
+    async def write(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        yield HEBREW
+
+    models = {'hebrew': FunctionModel(stream_function=write), 'painter': FunctionModel(paint)}
+    with LocalServer(create_app(models, playground=[temperature])) as url:
+        page = await open_page(browser, url, width=640)
+        await page.set_viewport_size({'width': 640, 'height': 400})  # a usual window at 200%
+        await page.click('#options summary')
+        await page.set_input_files('#add', {'name': 'dot.png', 'mimeType': 'image/png', 'buffer': PNG})
+        await ask(page, 'Paint', model='painter')  # the file may still be read
+        await page.wait_for_selector('.facts:has-text("tokens")')
+        assert 'dot.png' in await page.inner_text('.text')
+        await ask(page, 'שלום', model='hebrew')
+        await page.wait_for_selector('.response:last-child .facts')
+        assert await page.evaluate(NAMELESS) == []
+        names = await page.eval_on_selector_all('article', '(nodes) => nodes.map((node) => node.ariaLabel)')
+        assert names == ['You', 'painter', 'You', 'hebrew']
+        directions = await page.eval_on_selector_all(
+            '.response:last-child .text > *', '(nodes) => nodes.map((node) => getComputedStyle(node).direction)'
+        )
+        assert directions == ['rtl', 'rtl', 'ltr', 'rtl', 'ltr']  # a table has the direction of each cell
+        assert await page.eval_on_selector('.text td', '(node) => getComputedStyle(node).direction') == 'rtl'
+        assert await page.evaluate('document.documentElement.scrollHeight') <= 400
+        assert (await page.locator('.user').last.bounding_box())['x'] > 320  # on the side of the user in any language
+        assert page.errors == []
+
+
+async def test_text_that_is_pasted_with_its_picture_stays_text(browser: Any, url: str) -> None:
+    page = await open_page(browser, url)
+    paste = """(text) => {
+        const data = new DataTransfer();
+        data.items.add(new File(['x'], 'cells.png', { type: 'image/png' }));
+        if (text) data.setData('text/plain', text);
+        const event = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+        document.querySelector('#prompt').dispatchEvent(event);
+        return event.defaultPrevented;
+    }"""
+    assert await page.evaluate(paste, 'cells') is False
+    assert await page.evaluate(paste, '') is True
+    await page.wait_for_selector('#files button:has-text("cells.png")')
+    assert await page.locator('#files button').count() == 1
+
+
 async def test_a_server_without_models_says_so(browser: Any) -> None:
     with LocalServer(create_app({}, embeddings={'e': TestEmbeddingModel()}, playground=True)) as url:
         page = await (await browser.new_context(viewport={'width': 360, 'height': 700})).new_page()

@@ -6,8 +6,12 @@ const MAX_URL = 2000;
 const MAX_DEPTH = 12;
 const MAX_ITEMS = 100;  // a longer list is several nodes, so that not all of them are rendered again as it grows
 
+// The blocks whose direction is that of their own first word. Paragraphs in them have theirs.
+const DIRECTED = new Set(['ul', 'ol', 'blockquote', 'th', 'td', 'h3', 'h4', 'h5', 'h6']);
+
 function element(name, ...children) {
   const node = document.createElement(name);
+  if (DIRECTED.has(name)) node.dir = 'auto';
   node.append(...children);
   return node;
 }
@@ -165,7 +169,9 @@ function* readBlocks(lines, depth = 0) {
       continue;
     }
     const end = findLine(lines, at + 1, (line) => !line.trim() || findBlock(line, depth));
-    yield [element('p', ...inline(lines.slice(at, end).join('\n'))), at];
+    const paragraph = element('p', ...inline(lines.slice(at, end).join('\n')));
+    if (!depth) paragraph.dir = 'auto';
+    yield [paragraph, at];
     at = end;
   }
 }

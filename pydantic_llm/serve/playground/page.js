@@ -8,6 +8,7 @@ const RETRY_MILLISECONDS = 2000;
 const RENDER_MILLISECONDS = 50;
 const panes = [];
 let files = [];
+let reading = null;  // of files that were added
 let models = [];
 
 function makeNode(name, className = '', text = '') {
@@ -17,9 +18,18 @@ function makeNode(name, className = '', text = '') {
   return node;
 }
 
+// A message of the conversation, whose author screen readers announce.
+function makeMessage(className, author, text = '') {
+  const node = makeNode('article', className, text);
+  node.setAttribute('aria-label', author);
+  node.dir = 'auto';  // of the first word: Arabic and Hebrew begin on the right
+  return node;
+}
+
 function makeDetails(title, text, className = '') {
   const details = makeNode('details', className);
   const body = makeNode(className === 'thinking' ? 'div' : 'pre', '', text);
+  body.dir = className === 'thinking' ? 'auto' : '';
   details.append(makeNode('summary', '', title), body);
   return { details, body };
 }
@@ -35,9 +45,10 @@ const makeHeaders = () => {
 // ---------------------------------------------------------------- one response
 
 class ResponseView {
-  constructor(log) {
+  constructor(log, model) {
     this.log = log;
-    this.node = makeNode('div', 'response busy');
+    this.node = makeMessage('response busy', model);
+    this.node.dir = '';  // its blocks have their own
     log.append(this.node);
     this.log.setAttribute('aria-busy', 'true');  // screen readers wait for the end
     this.parts = new Map();
@@ -150,7 +161,7 @@ class ResponseView {
     if (retry) {
       const button = makeNode('button', '', 'Try again');
       button.type = 'button';
-      button.onclick = () => { button.remove(); retry(); };
+      button.onclick = () => { button.remove(); retry(); $('prompt').focus(); };
       box.append(button);
     }
     this.node.append(box);
@@ -223,8 +234,8 @@ class Pane {
   // Show messages of the server, as their events showed them.
   showMessages(messages) {
     let view = null;
-    for (const { kind, parts } of messages) {
-      if (kind === 'response') view ??= new ResponseView(this.log);
+    for (const { kind, parts, model_name } of messages) {
+      if (kind === 'response') view ??= new ResponseView(this.log, model_name ?? 'Model');
       parts.forEach((part, index) => {
         if (kind === 'response') view.add({ kind: 'part', index, ...readPart(part) });
         else if (part.part_kind === 'user-prompt') {
@@ -244,7 +255,7 @@ class Pane {
   }
 
   showUser(text, attached) {
-    const node = makeNode('div', 'user', text);
+    const node = makeMessage('user', 'You', text);
     for (const file of attached) {
       if (file.media_type.startsWith('image/')) node.append(showFile(file, file.name ?? file.identifier));
       else node.append(makeNode('div', 'facts', file.name ?? file.identifier));
@@ -262,7 +273,7 @@ class Pane {
     if (this.controller) return;
     for (const button of this.log.querySelectorAll('.error button')) button.remove();  // of earlier prompts
     const before = this.history;
-    const view = new ResponseView(this.log);
+    const view = new ResponseView(this.log, this.model);
     const retry = () => { this.history = before; this.send(prompt, attached); };
     this.controller = new AbortController();
     this.keep = () => this.remember(view, prompt, attached);
@@ -427,8 +438,8 @@ async function readFile(file) {
   return { name: file.name || 'pasted', media_type: file.type || 'application/octet-stream', data: btoa(binary) };
 }
 
-async function addFiles(list) {
-  for (const file of [...list]) {
+async function readFiles(list) {
+  for (const file of list) {
     try { files.push(await readFile(file)); } catch (error) {
       $('state').textContent = `${file.name} cannot be read (${error.message}).`;  // such as a folder
     }
@@ -446,7 +457,14 @@ function showFiles() {
   }));
 }
 
+function addFiles(list) {
+  const added = [...list];
+  const mine = Promise.resolve(reading).then(() => readFiles(added)).then(() => { if (reading === mine) reading = null; });
+  reading = mine;
+}
+
 async function submit() {
+  if (reading) await reading;
   const prompt = $('prompt').value.trim();
   if ((!prompt && !files.length) || panes.some((pane) => pane.controller)) return;
   const attached = files;
@@ -482,7 +500,12 @@ $('prompt').onkeydown = (event) => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
 };
 document.addEventListener('keydown', (event) => { if (event.key === 'Escape') stop(); });
-document.addEventListener('paste', (event) => { if (event.clipboardData.files.length) { event.preventDefault(); addFiles(event.clipboardData.files); } });
+document.addEventListener('paste', (event) => {
+  const { files: pasted, types } = event.clipboardData;
+  if (!pasted.length || types.includes('text/plain')) return;  // text of an office program comes with its picture
+  event.preventDefault();
+  addFiles(pasted);
+});
 document.addEventListener('dragover', (event) => event.preventDefault());
 document.addEventListener('drop', (event) => { event.preventDefault(); addFiles(event.dataTransfer.files); });
 addEventListener('pagehide', () => panes.forEach((pane) => pane.controller && pane.keep()));  // a reload in mid-stream
