@@ -241,6 +241,10 @@ def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F82
     """Has an annotation that is not defined."""
 
 
+def annotated_with_a_value(a: [3]) -> None:  # type: ignore[valid-type]
+    """Has an annotation that is not a type."""
+
+
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
@@ -253,6 +257,10 @@ def unresolvable(a: Missing) -> None:  # type: ignore[name-defined]  # noqa: F82
         (lambda: Tool(lambda a: a), "'<lambda>' cannot be a tool: give it one with Tool"),
         (lambda: Tool(context_last), "'context_last' takes a RunContext, but not as its first parameter"),
         (lambda: Tool(attribute), "The annotation of 'a' of 'attribute' cannot be resolved"),
+        (
+            lambda: Tool(annotated_with_a_value),
+            r"The annotation of 'a' of .* is \[3\], which is not a type",
+        ),
         (lambda: Tool(syntax), "The annotation of 'a' of 'syntax' cannot be resolved"),
         (lambda: Tool(takes_undefined_field), "A type of 'takes_undefined_field' cannot be resolved|not fully defined"),
         (lambda: Tool.from_schema(print, 'p', None, {'$defs': 3}), "The schema of tool 'p' is not a valid JSON schema"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from copy import copy
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType
 
@@ -292,6 +293,25 @@ def test_a_setting_as_an_option_of_a_run_is_refused_with_a_hint() -> None:
         TypeError, match=r"^A run has no option 'temperature'; as a setting: model_settings=\{'temperature': ...\}$"
     ):
         Agent(TestModel()).run_sync('Hello', **options)
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [('temperature', r'; as a setting: model_settings=\{.*'), ('tool', "; did you mean 'tools'\\?"), ('x', '')],
+)
+def test_an_unknown_keyword_of_an_agent_is_refused_with_a_hint(name: str, hint: str) -> None:
+    options: Any = {name: 1}
+    with pytest.raises(TypeError, match=rf"^Agent\(\) got an unexpected keyword argument '{name}'{hint}$"):
+        Agent(TestModel(), **options)
+
+
+def test_a_class_made_of_the_agent_may_have_keywords_of_its_own() -> None:
+    class Named(Agent[None, str]):
+        def __init__(self, *, nickname: str) -> None:
+            super().__init__(TestModel())
+            self.nickname = nickname
+
+    assert copy(Named(nickname='Li')).nickname == 'Li'
 
 
 def test_an_event_stream_handler_must_be_a_function() -> None:

@@ -45,7 +45,7 @@ from .dynamic_options import (
 )
 from .entry_points import AgentEntryPoints
 from .history_processors import HistoryProcessor, parse_processors
-from .options import RunOptions, UserPrompt, check_options, choose_native_tools
+from .options import RunOptions, UserPrompt, check_options, choose_native_tools, suggest_option
 from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
@@ -93,6 +93,17 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         instrument: Record the runs by OpenTelemetry: true, or the settings for that. `None` follows
             `Agent.instrument_all`, false does not.
     """
+
+    if not TYPE_CHECKING:  # which reports unknown keywords itself
+
+        def __new__(cls, *_: Any, **keywords: Any) -> Self:
+            """Raise `TypeError` for an unknown keyword, with what to write in its place."""
+            known = ('model', *Agent.__init__.__kwdefaults__)
+            unknown = next((name for name in keywords if name not in known), None)
+            if unknown is not None and cls.__init__ is Agent.__init__:
+                hint = suggest_option(unknown, known)
+                raise TypeError(f'{cls.__name__}() got an unexpected keyword argument {unknown!r}{hint}')
+            return super().__new__(cls)
 
     def __init__(
         self,

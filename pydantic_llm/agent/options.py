@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any, Generic, TypedDict
 
@@ -119,15 +119,19 @@ def choose_native_tools(
     return chosen
 
 
+def suggest_option(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown option: what to write in its place; nothing if that is unknown."""
+    if name in ModelSettings.__annotations__:
+        return f'; as a setting: model_settings={{{name!r}: ...}}'
+    return suggest(name, known)
+
+
 def check_options(options: RunOptions) -> None:
     """Raise `TypeError` for an unknown option, with the most similar one, `UserError` for a value of a wrong type."""
     known = RunOptions.__annotations__
     for name in options:
         if name not in known:
-            hint = suggest(name, known)
-            if name in ModelSettings.__annotations__:
-                hint = f'; as a setting: model_settings={{{name!r}: ...}}'
-            raise TypeError(f'A run has no option {name!r}{hint}')
+            raise TypeError(f'A run has no option {name!r}{suggest_option(name, known)}')
     for name, type_ in OPTION_TYPES.items():
         check_type(options.get(name), type_, parameter=name)
     if (model := options.get('model')) is not None:
