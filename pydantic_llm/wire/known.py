@@ -153,9 +153,11 @@ def _find_known(messages: Sequence[ModelMessage], target: EncodingTarget) -> lis
     get_response_fields = target.get_response_fields
     for message in messages:
         parts = message.parts
-        if len(parts) == 1 and not (get_response_fields and type(message) is ModelResponse):
+        if len(parts) == 1:  # as `get_fields` does it, without a call
             part = parts[0]
-            fields: Any = FIELDS[type(part)](part)  # as `get_fields` does it, without a call
+            fields: Any = FIELDS[type(part)](part)
+            if get_response_fields and type(message) is ModelResponse:
+                fields = fields, get_response_fields(message)
         else:
             fields = get_fields(message, target)
         known: KnownMessage | None = getattr(message, SLOT, None)

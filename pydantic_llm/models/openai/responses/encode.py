@@ -51,6 +51,8 @@ def encode(request: PreparedRequest, profile: OpenAIModelProfile) -> Json:
 def _find_stored_history(request: PreparedRequest) -> tuple[Json, int]:
     """Return the fields that name what OpenAI stores of the conversation, and the number of messages in it."""
     previous, conversation = request.options.get(PREVIOUS_RESPONSE), request.options.get(CONVERSATION)
+    if previous is None and conversation is None:
+        return {}, 0
     for number, message in reversed(list(enumerate(request.messages, 1))):
         if not isinstance(message, ModelResponse) or message.provider_name != request.system:
             continue
