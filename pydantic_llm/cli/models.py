@@ -22,9 +22,8 @@ from ..exceptions import UserError
 from ..models.names import NAMES
 from ..prices import Prices, find_context_window, find_model_prices
 from ..providers import Provider
-from ..providers.provider import connect
+from ..providers.model_list import list_models
 from ..providers.registry import ALIASES, SERVICES, suggest_prefixes
-from ..transport.response import ClientConnection
 from .choice import MODEL_VARIABLE, build_model, choose_name
 from .errors import UsageError
 from .folders import config_path, read_config, write_private
@@ -201,43 +200,14 @@ def _list_live(prefix: str, beginning: str, base_url: str | None, *, as_json: bo
     """Print the models that a server lists, as model strings. Raises `UserError` if the vendor lists none."""
     provider = make_provider(prefix, base_url)
     if provider is None:
-        raise UserError(_describe_no_list(prefix))
+        raise UserError(f'{prefix!r} cannot list its models; `pydantic-llm models` lists known ones')
     listed = asyncio.run(_fetch_names(provider))
     names = [f'{prefix}:{name}' for name in listed if name.startswith(beginning)]
     print(json.dumps(names, indent=2) if as_json else '\n'.join(names))
 
 
-def _describe_no_list(name: str) -> str:
-    return f'{name!r} cannot list its models; `pydantic-llm models` lists known ones'
-
-
 async def _fetch_names(provider: Provider[Any]) -> list[str]:
-    """Return the names that the server lists. Raises the errors that a request to a model would raise."""
     try:
-        return await _call_list_method(provider)
-    except Exception as error:  # noqa: BLE001 -- raised below, as the error of a request
-        failure = _explain_failure(error, provider)
-    raise failure
-
-
-def _explain_failure(error: Exception, provider: Provider[Any]) -> Exception:
-    try:
-        connection = connect(provider)  # through the vendor's client, which listed the models
-    except UserError:  # of a client that sends no requests of ours
-        connection = provider.connection
-    return connection.translator.translate(error, provider.name) if isinstance(connection, ClientConnection) else error
-
-
-async def _call_list_method(provider: Provider[Any]) -> list[str]:
-    """Call the method of the vendor's client that lists models; its name and result differ from client to client."""
-    models: Any = getattr(provider.client, 'models', None)
-    listing: Any = getattr(models, 'list_async', None) or getattr(models, 'list', None)
-    if listing is None:
-        raise UserError(_describe_no_list(provider.name))
-    async with provider.client:
-        pages: Any = listing()
-        if hasattr(pages, '__aiter__'):
-            return [model.id async for model in pages]
-        page: Any = await pages
-        listed: list[Any] = getattr(page, 'data', None) or getattr(page, 'models', None) or []
-        return [getattr(model, 'id', None) or model.name for model in listed]
+        return await list_models(provider)
+    finally:
+        await provider.aclose()

@@ -384,6 +384,8 @@ class HubConnection(HTTPConnection):
         )
 
     async def post(self, client: Any, request: RawRequest, deadlines: Deadlines) -> Any:
+        if request.path.startswith('//'):  # for the host, and no model
+            return await super().post(client, request, deadlines)
         try:
             route = await self._routes.get(request.model_name)
             body = _adapt_body(request.body, request.model_name, route)

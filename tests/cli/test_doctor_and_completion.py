@@ -35,7 +35,7 @@ def test_without_keys_nothing_fails(cli: Cli) -> None:
     assert (run.code, run.err) == (0, '')
     assert rows(run.out, 'Keys')[0][:2] == ['-', 'none']
     extras = {name: [status, text] for status, name, text in rows(run.out, 'Extras')}
-    assert extras['openai'][0] == 'ok'
+    assert extras['serve'][0] == 'ok'
     assert extras['vllm'] == ['-', "not installed: pip install 'pydantic-llm[vllm]'"]
 
 

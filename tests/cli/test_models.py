@@ -205,13 +205,14 @@ def test_a_missing_key_is_reported_before_a_request_is_sent(capsys: Captured) ->
     [
         (['azure', '--base-url', 'http://127.0.0.1:9'], "'azure' takes no --base-url"),
         (['nobody', '--live'], "There is no provider 'nobody'"),
-        (['google-gla', '--live'], "'google-gla' cannot list its models"),
+        (['bedrock', '--live'], "'bedrock' cannot list its models"),
         (['transformers', '--live'], "'transformers' cannot list its models"),
     ],
 )
 def test_a_vendor_that_cannot_list_models_is_an_error(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
-    monkeypatch.setenv('GEMINI_API_KEY', 'key')
+    monkeypatch.setenv('AWS_BEARER_TOKEN_BEDROCK', 'key')
+    monkeypatch.setenv('AWS_REGION', 'us-east-1')
     assert main(['models', *arguments]) == 1
     assert message in error_text(capsys)
