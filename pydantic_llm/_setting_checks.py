@@ -2,6 +2,7 @@
 
 `check_settings` takes the checks of `make_shared_checks` (settings of every model) or `own_checks` (those of one API).
 Both are made once, from the annotations of a `TypedDict`; a request then costs one call for each of its settings.
+`check_options` checks the options of an object by the annotations of a dataclass or `TypedDict`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
 from math import inf
+from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from ._caller import warn_caller
 from ._suggestions import suggest
 from .exceptions import UnknownSettingWarning, UserError
 from .settings import CACHE_SECONDS, THINKING_LEVELS, ModelSettings
 
-__all__ = ('check_settings', 'make_shared_checks', 'own_checks', 'warn_of_unknown_settings')
+__all__ = ('check_options', 'check_settings', 'make_shared_checks', 'own_checks', 'warn_of_unknown_settings')
 
 ANY = 'any value'
 """The words for values without a check."""
@@ -79,6 +81,23 @@ def check_settings(settings: Mapping[str, Any], checks: Mapping[str, Check]) -> 
             raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{hint}')
 
 
+def check_options(kind: type, options: Mapping[str, Any], *, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Raise `UserError` for the first option that does not fit its annotation in `kind`, or its limits.
+
+    `None` is valid only if the annotation includes it. `limits` are the least and the greatest value of numbers.
+    """
+    for name, value in options.items():
+        check, is_optional = _make_option_checks(kind).get(name, ANYTHING)
+        if value is None and is_optional:
+            continue
+        if not check.accepts(value):
+            hint = suggest(value, check.words) if isinstance(value, str) else ''
+            raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{hint}')
+        least, most = limits.get(name, (-inf, inf))
+        if name in limits and not least <= value <= most:
+            raise UserError(f'{name} is {_show(name, value)}: give {check.wanted} from {least} to {most}')
+
+
 def warn_of_unknown_settings(names: Iterable[str], settings: Mapping[str, Any]) -> None:
     """Issue an `UnknownSettingWarning` for each of these names that no API declares, unless settings are dropped."""
     from .wire.foreign_settings import suggest_unknown
@@ -121,11 +140,18 @@ def own_checks(settings_type: type) -> Mapping[str, Check]:
     return {name: _make_check(_widen(hint)) for name, hint in hints.items() if name not in shared}
 
 
+@cache
+def _make_option_checks(kind: type) -> Mapping[str, tuple[Check, bool]]:
+    """Return the check of each annotation, and whether it includes `None`."""
+    hints = {name: hint for name, hint in _resolve_hints(kind).items() if get_origin(hint) is not ClassVar}
+    return {name: (_make_check(hint), hint is Any or NoneType in get_args(hint)) for name, hint in hints.items()}
+
+
 # ---------------------------------------------------------------------- from annotations to checks
 
 
 def _resolve_hints(settings_type: type) -> dict[str, Any]:
-    """Return the annotations of a `TypedDict`; none if it uses names that only a type checker knows."""
+    """Return the annotations of a class; none if it uses names that only a type checker knows."""
     from .constraints import Constraint
     from .retries.policy import RetryPolicy
 
@@ -151,8 +177,11 @@ def _make_check(hint: Any) -> Check:
     if origin is not None and issubclass(origin, Sequence):
         return _check_list(_make_check(arguments[0]))
     kind = origin or hint
-    return _check_type(kind, f'a {kind.__name__}')
+    return _check_type(kind, KINDS.get(kind, f'a {kind.__name__}'))
 
+
+KINDS: Mapping[Any, str] = {Callable: 'a function', PathLike: 'a path'}
+"""The words for types whose name says too little."""
 
 LISTS = (list, tuple)
 SYNTAXES = ('lark', 'gbnf', 'ebnf')
@@ -175,6 +204,10 @@ def _is_constraint(value: object) -> bool:
     if isinstance(value, Regex):
         return isinstance(cast('object', value.pattern), str)
     return isinstance(value, Grammar) and isinstance(cast('object', value.grammar), str) and value.syntax in SYNTAXES
+
+
+ANYTHING = (Check(_is_anything, ANY), True)
+"""The check of an option without an annotation."""
 
 
 def _check_type(kind: type, wanted: str) -> Check:

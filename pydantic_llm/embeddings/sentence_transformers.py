@@ -237,7 +237,8 @@ def _resolve_model(model: Any, kind: type[Any], options: dict[str, Any]) -> tupl
     check_model_name(model)
 
     def load() -> Any:
-        from ..models.local.loading import Source, translate_errors
+        from ..models.local.load_errors import translate_errors
+        from ..models.local.loading import Source
 
         source = Source(name=model, trust_remote_code=bool(options.get('trust_remote_code')))
         with translate_errors(source, engine=SYSTEM):

@@ -13,6 +13,7 @@ from inspect import signature
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
+from .._type_checks import check_type
 from ..exceptions import UserError
 from ..settings import ModelSettings, merge_model_settings
 
@@ -114,6 +115,7 @@ def read_options(
     for name in options:
         if name not in known:
             raise TypeError(_describe_unknown(model_type, name, known, provider))
+    check_type(options.get('flatten_messages_as_text'), bool, parameter='flatten_messages_as_text')
     settings_names = {*ModelSettings.__annotations__, *own_settings}
     name = _choose_one('model_name', model_name, 'model_id', options.get('model_id'))
     if name is None:

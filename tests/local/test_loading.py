@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,96 @@ async def test_the_generation_config_holds_unless_a_setting_is_given(
     assert [plain.text] == engine.expected(random_path, ['hi'], 24)
 
 
+def break_json(folder: Path, name: str) -> None:
+    (folder / name).write_text('{"model_type": ', encoding='utf-8')
+
+
+def change_config(folder: Path, **values: Any) -> None:
+    file = folder / 'config.json'
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding='utf-8')), **values}), encoding='utf-8')
+
+
+def keep_half(folder: Path) -> None:
+    file = folder / 'model.safetensors'
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def drop_a_weight(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / 'model.safetensors')
+    del weights['model.layers.0.mlp.down_proj.weight']
+    save_file(weights, folder / 'model.safetensors', {'format': 'pt'})
+
+
+DAMAGES: list[tuple[Callable[[Path], Any], str]] = [
+    (lambda folder: break_json(folder, 'config.json'), r'cannot be loaded: .*(JSON|config file)'),
+    (lambda folder: change_config(folder, model_type='frobnicate'), "cannot be loaded: .*frobnicate"),
+    (lambda folder: change_config(folder, hidden_size='big'), r'cannot be loaded: \w+Error: .*str'),
+    (lambda folder: (folder / 'model.safetensors').unlink(), 'cannot be loaded: .*safetensors.*found'),
+    (lambda folder: (folder / 'model.safetensors').write_bytes(b''), 'a file of its weights is incomplete or broken'),
+    (lambda folder: (folder / 'model.safetensors').write_text('<html>'), 'a file of its weights is incomplete or broken'),
+    (keep_half, 'a file of its weights is incomplete or broken'),
+    (drop_a_weight, r'cannot be loaded: .*(no weights for|Missing) 1 param.*model\.layers\.0\.mlp\.down_proj\.weight'),
+    (lambda folder: break_json(folder, 'tokenizer.json'), 'cannot be loaded'),
+]
+"""What can happen to the files of a model, and a part of the error."""
+
+
+@on('transformers', 'mlx')
+async def test_a_damaged_folder_is_an_error_of_one_sentence_with_the_reason(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path
+) -> None:
+    for number, (damage, message) in enumerate(DAMAGES):
+        folder = tmp_path / f'{number}'
+        shutil.copytree(random_path, folder)
+        damage(folder)
+        with pytest.raises(UserError, match=message) as caught:
+            await make(folder).load()
+        text = str(caught.value)
+        assert 'give a name on the hub' not in text, 'the folder is there'
+        assert '\n' not in text
+    with pytest.raises(UserError, match='give the path of its folder'):
+        await make(random_path / 'config.json').load()
+
+
+@on('transformers', 'mlx')
+async def test_a_load_that_fails_after_its_caller_has_left_logs_nothing(
+    make: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, may_fail = threading.Event(), threading.Event()
+
+    def wait(sentence: str) -> None:
+        begun.set()
+        may_fail.wait(10)
+
+    model = make(tmp_path, progress=wait)
+    waiting = asyncio.create_task(model.load())
+    await asyncio.to_thread(begun.wait)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    may_fail.set()
+    with pytest.raises(UserError):
+        await model.load()
+    del model, waiting
+    gc.collect()
+    assert [record for record in caplog.records if record.name == 'asyncio'] == []
+
+
 # ---------------------------------------------------------------------- Transformers only
+
+
+async def test_models_that_load_at_once_leave_the_type_of_torch_as_it_was(
+    make: Callable[..., Any], random_path: Path
+) -> None:
+    types = ('bfloat16', 'float32', 'float16', 'float32')
+    await asyncio.gather(*(make(random_path, torch_dtype=name, max_queue=n).load() for n, name in enumerate(types)))
+    assert torch.get_default_dtype() == torch.float32
+
+
+async def test_a_type_of_weights_that_is_not_one_of_torch_is_named(make: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match=r"torch_dtype is 'flaot32': .*; did you mean 'float32'\?"):
+        await make(torch_dtype='flaot32').load()
 
 
 async def test_weights_are_spread_by_a_device_map(make: Callable[..., Any], trained_path: Path) -> None:
@@ -151,9 +242,11 @@ async def test_an_adapter_without_its_package_or_its_base_is_a_user_error(
     (tmp_path / 'adapter_config.json').write_text('{"base_model_name_or_path": null}', encoding='utf-8')
     with pytest.raises(UserError, match='does not name its base model: give the model, and adapter= for it'):
         await make(tmp_path).load()
-    for name in (f'{random_path}', '/no/such/folder', 'me/nothing'):
-        with pytest.raises(UserError, match=f"adapter='{name}' was not found: give a name on the hub"):
+    for name in (f'{random_path}', '/no/such/folder'):
+        with pytest.raises(UserError, match=f"adapter '{name}' was not found: give a name on the hub"):
             await make(random_path, adapter=name).load()
+    with pytest.raises(ModelConnectionError, match="'me/nothing' is not on this machine"):
+        await make(random_path, adapter='me/nothing').load()
     monkeypatch.setitem(sys.modules, 'peft', None)
     with pytest.raises(UserError, match='needs the package peft: pip install peft'):
         await make(random_path, adapter=tmp_path).load()

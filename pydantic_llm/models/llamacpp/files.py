@@ -15,6 +15,7 @@ from typing import Any
 
 from ..._extras import import_extra
 from ...exceptions import ModelConnectionError, UserError
+from ..local.load_errors import describe_error, find_place_error
 from ..local.loading import Source
 
 __all__ = ('LlamaCppSource', 'find_file', 'pick_file')
@@ -49,9 +50,9 @@ class LlamaCppSource(Source):
     """The size of the memory of all responses, in tokens."""
     n_gpu_layers: int = -1
     n_threads: int | None = None
-    model_kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    model_kwargs: Mapping[str, Any] | None = None
     """More fields of `llama_model_params`."""
-    context_kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
+    context_kwargs: Mapping[str, Any] | None = None
     """More fields of `llama_context_params`."""
 
 
@@ -62,6 +63,8 @@ def find_file(source: LlamaCppSource) -> str:
     """
     path = Path(source.name).expanduser()
     if path.is_file():
+        if source.filename is not None and path.name != source.filename:
+            raise UserError(f'filename is {source.filename!r}, and {source.name!r} is a file: give one of them')
         return str(path)
     if path.is_dir():
         names = sorted(found.relative_to(path).as_posix() for found in path.rglob('*.gguf'))
@@ -105,9 +108,8 @@ def _download(source: LlamaCppSource, name: str, pattern: str | None) -> str:
     errors = import_extra('huggingface_hub.errors', extra='llamacpp', what='A model of the hub')
     try:
         names = [file for file in hub.list_repo_files(name, revision=source.revision) if file.endswith('.gguf')]
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        message = f'{source.name!r} cannot be loaded: give a name on the hub, or the path of a file. {error}'
-        raise UserError(message) from error
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
+        raise
     except Exception as error:  # noqa: BLE001 -- the library's errors of a connection are those of its HTTP client
         return _find_cached(hub, source, name, pattern, error)
     file = pick_file(names, pattern, where=source.name)
@@ -116,11 +118,12 @@ def _download(source: LlamaCppSource, name: str, pattern: str | None) -> str:
 
 
 def _find_cached(hub: Any, source: LlamaCppSource, name: str, pattern: str | None, error: Exception) -> str:
-    """Return the path of a file that was downloaded before."""
+    """Return the path of a file that was downloaded before. Raises the translated `error` if there is none."""
     try:
         folder = Path(hub.snapshot_download(name, revision=source.revision, local_files_only=True))
     except Exception:  # noqa: BLE001 -- it is not there
-        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {error}'
-        raise ModelConnectionError(source.name, message, provider_name='llamacpp-local') from error
+        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {describe_error(error)}'
+        outage = ModelConnectionError(source.name, message, provider_name='llamacpp-local')
+        raise find_place_error(source.name, 'llamacpp-local', error) or outage from error
     names = sorted(found.relative_to(folder).as_posix() for found in folder.rglob('*.gguf'))
     return str(folder / pick_file(names, pattern, where=source.name))

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, BatchingOptions, Grammars, Loaded, Prompt, Sampling, Tokenizer
-from ..local.loading import translate_errors
+from ..local.load_errors import translate_errors
 from .files import LlamaCppSource, find_file
 from .handles import Context, NamedAdapters, Weights
 from .library import import_llama_cpp
@@ -75,7 +75,7 @@ def load(source: LlamaCppSource, batching: BatchingOptions) -> tuple[Context, Lo
     with translate_errors(source, engine='llamacpp-local'):
         path = find_file(source)
         tokenizer = GgufTokenizer(path)
-        model_options = _check_fields('model_kwargs', source.model_kwargs)
+        model_options = _check_fields('model_kwargs', source.model_kwargs or {})
         weights = Weights(path, {'n_gpu_layers': source.n_gpu_layers, **model_options})
         _check_model(source, weights)
         context = Context(weights, _make_context_options(source, batching, weights), _load_adapters(source, weights))
@@ -121,7 +121,7 @@ def _make_context_options(source: LlamaCppSource, batching: BatchingOptions, wei
         'n_threads_batch': threads,
         # One memory for all sequences: any of them may take all of it, and they can share tokens.
         'kv_unified': True,
-        **_check_fields('context_kwargs', source.context_kwargs),
+        **_check_fields('context_kwargs', source.context_kwargs or {}),
     }
 
 

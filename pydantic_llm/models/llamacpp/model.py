@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from os import PathLike, fspath
+from dataclasses import dataclass
+from os import PathLike
 from typing import Any, ClassVar, Unpack
 
-from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
-from ..local.options import check_count
+from ..local import (
+    Adapters,
+    BatchingOptions,
+    LocalModel,
+    LocalOptions,
+    WhenFull,
+    decode_adapters,
+    decode_place,
+    key_of,
+)
+from ..local.options import LIMITS
 from .engine import LlamaCppEngine
 from .files import LlamaCppSource
 from .settings import LlamaCppModelSettings
 
 __all__ = ('LlamaCppModel',)
 
-MAX_RESPONSES = 256
-"""The maximum number of sequences of llama.cpp (`LLAMA_MAX_SEQ` in src/llama-cparams.h)."""
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaCppBatching(BatchingOptions):
+    """The options that decide how responses share forward passes."""
+
+    # `LLAMA_MAX_SEQ` in src/llama-cparams.h
+    limits: ClassVar[Mapping[str, tuple[int, int]]] = {**LIMITS, 'max_batch_size': (1, 256)}
 
 
 class LlamaCppModel(LocalModel):
@@ -52,25 +67,21 @@ class LlamaCppModel(LocalModel):
     ) -> None:
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
-        for name, value in {'n_ctx': n_ctx, 'n_threads': n_threads}.items():
-            if value is not None:
-                check_count(name, value)
-        check_count('max_batch_size', max_batch_size, most=MAX_RESPONSES)
         self._source = LlamaCppSource(
-            name=self.model_name,
+            name=self.place,
             filename=filename,
             revision=revision,
-            adapter=None if adapter is None else fspath(adapter),
+            adapter=None if adapter is None else decode_place('adapter', adapter),
             adapter_scale=adapter_scale,
             adapters=self.adapters,
             n_ctx=n_ctx,
             n_gpu_layers=n_gpu_layers,
             n_threads=n_threads,
-            model_kwargs={**(model_kwargs or {})},
-            context_kwargs={**(context_kwargs or {})},
+            model_kwargs=model_kwargs,
+            context_kwargs=context_kwargs,
             progress=progress,
         )
-        self._batching = BatchingOptions(
+        self._batching = LlamaCppBatching(
             max_batch_size=max_batch_size, prefill_tokens=prefill_tokens, max_queue=max_queue, when_full=when_full
         )
 
@@ -83,7 +94,7 @@ class LlamaCppModel(LocalModel):
         source = self._source
         file = (source.name, source.filename, source.revision)
         adapters = (source.adapter, source.adapter_scale, source.adapters)
-        options = (source.n_ctx, source.n_gpu_layers, source.n_threads, source.model_kwargs, source.context_kwargs)
+        options = (source.n_ctx, source.n_gpu_layers, source.n_threads, source.model_kwargs or {}, source.context_kwargs or {})
         return key_of('llamacpp-local', *file, *adapters, *options, self._batching)
 
     def make_engine(self) -> LlamaCppEngine:

@@ -39,7 +39,7 @@ from .engine import Counts, Job, Loaded, Prompt, Runner, Sampling, resume_prompt
 from .grammars import CONSTRAINT_KINDS, Grammars, Matcher
 from .leases import key_of
 from .model import SHARED_SETTINGS, LocalModel
-from .options import BatchingOptions, LocalOptions
+from .options import BatchingOptions, LocalOptions, QueueOptions, decode_place
 from .sampling import sampling_from
 from .tokenizer import Tokenizer
 from .worker import WhenFull, WorkerEngine
@@ -58,12 +58,14 @@ __all__ = (
     'LocalOptions',
     'Matcher',
     'Prompt',
+    'QueueOptions',
     'Runner',
     'Sampling',
     'Tokenizer',
     'WhenFull',
     'WorkerEngine',
     'decode_adapters',
+    'decode_place',
     'key_of',
     'resume_prompt',
     'sampling_from',

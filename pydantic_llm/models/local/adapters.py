@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, cast
 
 from ..._suggestions import suggest
 from ...exceptions import UserError
 from ...settings import ModelSettings
+from .options import decode_place
 
 __all__ = ('ADAPTER_CONFIG', 'Adapters', 'choose_adapter', 'decode_adapters')
 
@@ -21,15 +22,13 @@ Adapters = Mapping[str, str | PathLike[str]]
 
 def decode_adapters(adapters: Adapters | None) -> dict[str, str]:
     """Return the name or folder of each adapter as text. Raises `UserError` for anything but a mapping of texts."""
-    if not isinstance(cast('object', adapters or {}), Mapping):
+    if adapters is not None and not isinstance(cast('object', adapters), Mapping):
         raise UserError(f"adapters is {adapters!r}: give a mapping, such as {{'sql': '/path/of/an/adapter'}}")
     decoded: dict[str, str] = {}
     for name, place in (adapters or {}).items():
         if not (name and isinstance(cast('object', name), str)):
             raise UserError(f'adapters contains the name {name!r}: give a text that is not empty')
-        if not (place and isinstance(cast('object', place), (str, PathLike))):
-            raise UserError(f'adapters[{name!r}] is {place!r}: give a name on the hub or the path of a folder')
-        decoded[name] = fspath(place)
+        decoded[name] = decode_place(f'adapters[{name!r}]', place)
     return decoded
 
 

@@ -85,7 +85,7 @@ class GenerationDefaults:
         """Return the maximum length of a response, in tokens, unchecked: of the request, model object, or model."""
         if 'max_tokens' in settings:
             return settings['max_tokens']
-        if 'max_new_tokens' in options:
+        if options.get('max_new_tokens') is not None:
             return options['max_new_tokens']
         if self.max_new_tokens is not None:
             return self.max_new_tokens

@@ -1,8 +1,10 @@
-"""The parts of loading that all engines share: what to load, the model's configuration, and errors."""
+"""The parts of loading that all engines share: what to load, and the model's configuration."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from io import BytesIO
 from typing import Any
 
 from ..._extras import import_extra
-from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
+from ...exceptions import UserError
 from .engine import Sampling
+from .options import Checked
 
 __all__ = (
     'Source',
@@ -19,27 +22,18 @@ __all__ = (
     'collect_token_ids',
     'decode_generation_config',
     'find_context_length',
+    'one_at_a_time',
     'open_image',
-    'translate_errors',
 )
 
 logger: logging.Logger = logging.getLogger('pydantic_llm.local')
-
-OFFLINE = ("couldn't connect", 'offline', 'Connection error', 'Max retries', 'snapshot folder')
-"""Parts of the errors that the library of the Hugging Face Hub raises if it cannot reach the hub."""
-
-NEEDS_TRUST = 'trust_remote_code'
-"""The part of the error for a model whose repository contains code."""
-
-MISMATCH = 'ignore_mismatched_sizes'
-"""The part of the error for weights that the configuration does not fit; the library logs which ones."""
 
 LENGTHS = ('max_position_embeddings', 'n_positions', 'max_sequence_length', 'seq_length')
 """The keys of the context length, which differ from one model family to another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Checked):
     """The model to load. Engines add their own options."""
 
     name: str
@@ -53,6 +47,30 @@ class Source:
         logger.info(sentence)
         if self.progress is not None:
             self.progress(sentence)
+
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def one_at_a_time() -> Generator[None]:
+    """Let one thread at a time load a model with torch.
+
+    transformers sets the default type of torch's tensors for the time of loading, and replaces functions of torch: two
+    models at once would leave the type of one of them behind (`local_torch_dtype` in modeling_utils.py, 5.24).
+    """
+    with _lock:
+        yield
+
+
+def _replace_lock() -> None:
+    """Replace the lock in a forked child, as a thread of the parent may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_replace_lock)
 
 
 def collect_token_ids(*values: int | Sequence[int] | None) -> frozenset[int]:
@@ -95,45 +113,9 @@ def open_image(data: bytes, *, extra: str) -> Any:
         raise UserError(f'The image of {len(data)} bytes cannot be read: {error}') from error
 
 
-BROKEN: tuple[type[Exception], ...] = (MemoryError, RuntimeError)
-"""Errors of a library that are not caused by the options: no memory, or a defect of the machine or the library."""
-
-
-@contextmanager
-def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generator[None]:
-    """Translate the errors that a library raises while it loads a model; `hint` is added to those of `BROKEN`."""
-    try:
-        yield
-    except LLMError:
-        raise
-    except BROKEN as error:
-        if MISMATCH in f'{error}':
-            raise UserError(
-                f'{source.name!r} cannot be loaded: its weights have other sizes than its config.json'
-            ) from error
-        message = f'{source.name!r} cannot be loaded: {error}{hint}'
-        raise ModelAPIError(source.name, message, provider_name=engine) from error
-    except Exception as error:
-        raise _translate_error(source, engine, error) from error
-
-
 def check_tokenizer(tokenizer: Any, name: str) -> None:
     """Raise `UserError` if a tokenizer has no vocabulary: the library makes such a one if its files are missing."""
     if not tokenizer.encode('hello', add_special_tokens=False):
         raise UserError(
             f'{name!r} has no files of a tokenizer, such as tokenizer.json: save the tokenizer with the model'
         )
-
-
-def _translate_error(source: Source, engine: str, error: Exception) -> LLMError:
-    text = f'{error}'.strip()
-    if isinstance(error, ImportError):
-        return UserError(f'{source.name!r} cannot be loaded, because a package is missing: {text}')
-    if NEEDS_TRUST in text and not source.trust_remote_code:
-        return UserError(
-            f'{source.name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
-        )
-    if any(part in text for part in OFFLINE):
-        message = f'{source.name!r} is not on this machine, and the hub cannot be reached: {text}'
-        return ModelConnectionError(source.name, message, provider_name=engine)
-    return UserError(f'{source.name!r} cannot be loaded: give a name on the hub or the path of a folder. {text}')

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import ClassVar, Literal
 
-from ...exceptions import ModelAPIError, OverloadedError, UserError
+from ...exceptions import ModelAPIError, OverloadedError
 from .engine import Counts, Job, Loaded, Runner, wake
 from .failures import make_engine_error, make_request_error
 from .isolation import IsolatingRunner
@@ -39,10 +39,6 @@ class WorkerEngine(ABC):
     """True if a new runner resumes jobs that have tokens, so that a failed step harms only the jobs at fault."""
 
     def __init__(self, model_name: str, *, max_queue: int, when_full: WhenFull) -> None:
-        if max_queue < 0:
-            raise UserError(f'max_queue is {max_queue!r}: give 0 or more')
-        if when_full not in ('wait', 'error'):
-            raise UserError(f"when_full is 'wait' or 'error', not {when_full!r}")
         self.model_name = model_name
         self._max_queue = max_queue
         self._when_full: WhenFull = when_full
@@ -82,7 +78,7 @@ class WorkerEngine(ABC):
 
     async def load(self) -> Loaded:
         """Load the model in the thread. Concurrent calls share one load; after a failure, the next call retries."""
-        return await asyncio.shield(asyncio.wrap_future(self._start_thread()))
+        return await asyncio.wrap_future(self._start_thread())
 
     async def submit(self, job: Job) -> None:
         """Add a job to the queue. If the queue is full, wait for a slot in it or raise `OverloadedError`."""
@@ -171,6 +167,7 @@ class WorkerEngine(ABC):
             if self._thread is None:
                 self._closing = False
                 self._loading = Future()
+                self._loading.set_running_or_notify_cancel()  # a caller that is cancelled does not cancel it for others
                 self._thread = threading.Thread(target=self._run, name=f'pydantic_llm {self.model_name}', daemon=True)
                 _THREADS.add(self._thread)
                 self._thread.start()

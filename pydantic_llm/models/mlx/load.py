@@ -18,13 +18,13 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
+from ..local.load_errors import translate_errors
 from ..local.loading import (
     Source,
     check_tokenizer,
     collect_token_ids,
     decode_generation_config,
     find_context_length,
-    translate_errors,
 )
 from .library import import_mlx, import_mlx_lm
 

@@ -43,7 +43,7 @@ class MLXModel(LocalModel):
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = MLXSource(
-            name=self.model_name,
+            name=self.place,
             trust_remote_code=trust_remote_code,
             adapters=self.adapters,
             load_kwargs=load_kwargs,

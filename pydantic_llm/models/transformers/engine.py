@@ -67,13 +67,6 @@ class TransformersBatching(BatchingOptions):
     cache_tokens: int | None = None
     """Size of the pages of `paged`, in tokens. `None`: all free memory of an accelerator, or 32,768 tokens on a CPU."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.cache_tokens is not None and self.cache_tokens < 1:
-            raise UserError(f'cache_tokens is {self.cache_tokens!r}: give 1 or more')
-        if self.batching not in ('auto', 'paged', 'padded'):
-            raise UserError(f"batching is 'auto', 'paged' or 'padded', not {self.batching!r}")
-
 
 class TransformersEngine(WorkerEngine):
     """Runs one model that transformers has loaded."""

@@ -5,22 +5,24 @@ Runs in the engine's thread. Start at `load`; `parts` finds all but the weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import partial
 from time import perf_counter
 from typing import Any
 
+from ..._suggestions import suggest
 from ...exceptions import UserError
 from ..local import CONSTRAINT_KINDS, Grammars, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
+from ..local.load_errors import translate_errors
 from ..local.loading import (
     check_tokenizer,
     collect_token_ids,
     decode_generation_config,
     find_context_length,
+    one_at_a_time,
     open_image,
-    translate_errors,
 )
 from .adapters import load_adapter, make_peft_names
 from .library import import_torch, import_transformers
@@ -40,7 +42,7 @@ def load(source: TransformersSource) -> tuple[Any, Loaded]:
     transformers = import_transformers()
     begun = perf_counter()
     source.report(f'Loading {source.name}')
-    with translate_errors(source, engine='transformers'):
+    with one_at_a_time(), translate_errors(source, engine='transformers'):
         parts = find_parts(source)
         model = _load_weights(transformers, source, parts)
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -58,10 +60,11 @@ def _load_weights(transformers: Any, source: TransformersSource, parts: Parts) -
     auto_class = transformers.AutoModelForImageTextToText if for_images else transformers.AutoModelForCausalLM
     device = source.device_map
     is_spread = device is not None and not (isinstance(device, str) and _is_device(device))
-    options = {'dtype': source.torch_dtype, **parts.base.options}
+    options = {'dtype': _find_dtype(source.torch_dtype), **parts.base.options}
     if is_spread:
         options['device_map'] = device
-    model = auto_class.from_pretrained(parts.base.name, **options)
+    model, info = auto_class.from_pretrained(parts.base.name, output_loading_info=True, **options)
+    _check_complete(source, model, info['missing_keys'])
     if parts.adapter is not None:
         load_adapter(model, parts.adapter)
     for place, name in zip(parts.adapters.values(), make_peft_names(parts.adapters).values(), strict=True):
@@ -70,6 +73,26 @@ def _load_weights(transformers: Any, source: TransformersSource, parts: Parts) -
     if not is_spread and not getattr(model, 'is_quantized', False):
         model = model.to(device or _best_device())
     return model.eval()
+
+
+def _check_complete(source: TransformersSource, model: Any, missing: Collection[str]) -> None:
+    """Raise `UserError` if weights are missing: the library makes random ones of them, and only logs it."""
+    parameters = {name for name, _ in model.named_parameters()}
+    if absent := sorted(name for name in missing if name in parameters):
+        raise UserError(
+            f'{source.name!r} cannot be loaded: its files have no weights for {len(absent)} parameters of '
+            f'{type(model).__name__}, such as {absent[0]}'
+        )
+
+
+def _find_dtype(name: Any) -> Any:
+    """Return the type of the weights. Raises `UserError` for a text that does not name one."""
+    torch = import_torch()
+    if not isinstance(name, str) or name == 'auto' or isinstance(getattr(torch, name, None), torch.dtype):
+        return name
+    known = [each for each in dir(torch) if isinstance(getattr(torch, each), torch.dtype)]
+    hint = suggest(name, known)
+    raise UserError(f"torch_dtype is {name!r}: give 'auto' or the name of a type of torch, such as 'bfloat16'{hint}")
 
 
 def _is_device(name: str) -> bool:

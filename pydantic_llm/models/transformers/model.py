@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, ClassVar, Unpack
 
 from ...exceptions import UserError
-from ..local import Adapters, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
+from ..local import Adapters, LocalModel, LocalOptions, WhenFull, decode_adapters, decode_place, key_of
 from .engine import Batching, TransformersBatching, TransformersEngine
 from .parts import TransformersSource
 from .settings import TransformersModelSettings
@@ -54,17 +54,19 @@ class TransformersModel(LocalModel):
     ) -> None:
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
-        place = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
-        given = {**place, 'quantization_config': quantization_config}
         self._source = TransformersSource(
-            name=self.model_name,
+            name=self.place,
             device_map=_choose_device(device, device_map),
             torch_dtype=torch_dtype,
             trust_remote_code=trust_remote_code,
-            adapter=None if adapter is None else fspath(adapter),
+            adapter=None if adapter is None else decode_place('adapter', adapter),
             adapters=self.adapters,
             text_only=text_only,
-            model_kwargs={**_drop_none(given), **(model_kwargs or {})},
+            revision=revision,
+            subfolder=subfolder,
+            gguf_file=gguf_file,
+            quantization_config=quantization_config,
+            model_kwargs=model_kwargs,
             progress=progress,
         )
         self._batching = TransformersBatching(
@@ -80,7 +82,7 @@ class TransformersModel(LocalModel):
     def engine_key(self) -> Hashable:
         source = self._source
         weights = (source.device_map, f'{source.torch_dtype}', source.adapter, source.adapters, source.text_only)
-        options = (*weights, source.trust_remote_code, source.model_kwargs)
+        options = (*weights, source.trust_remote_code, source.options)
         return key_of('transformers', source.name, *options, self._batching)
 
     def make_engine(self) -> TransformersEngine:
@@ -91,7 +93,3 @@ def _choose_device(device: Any, device_map: Any) -> Any:
     if device is not None and device_map is not None:
         raise UserError('device and device_map both place the model: give one of them')
     return device if device_map is None else device_map
-
-
-def _drop_none(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}

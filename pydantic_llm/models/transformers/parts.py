@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import UserError
+from ..local.adapters import ADAPTER_CONFIG
+from ..local.load_errors import find_place_error
 from ..local.loading import Source
 from .library import import_transformers
 
@@ -26,6 +28,9 @@ OF_ADAPTER = ('revision', 'subfolder')
 
 OF_MODEL = (*OF_ADAPTER, 'code_revision', 'gguf_file', 'trust_remote_code')
 """The options for one repository of a model, which all of its parts need."""
+
+OWN_OPTIONS = ('revision', 'subfolder', 'gguf_file', 'quantization_config')
+"""The arguments of `from_pretrained` that are options of the model object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +47,19 @@ class TransformersSource(Source):
     """The name or folder of each adapter that a request can name."""
     text_only: bool = False
     """True to load a model that takes images for text alone."""
-    model_kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    revision: str | None = None
+    """The branch, tag or commit of the repository."""
+    subfolder: str | None = None
+    gguf_file: str | None = None
+    quantization_config: Any = None
+    model_kwargs: Mapping[str, Any] | None = None
     """More arguments of `from_pretrained`."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of `from_pretrained`."""
+        given = {name: getattr(self, name) for name in OWN_OPTIONS if getattr(self, name) is not None}
+        return {'trust_remote_code': self.trust_remote_code, **given, **(self.model_kwargs or {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +126,7 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
     model = _find_model(source)
     if source.adapter is not None:
         adapter = Place(source.adapter, model.pick(()))
-        _check_adapter(transformers, adapter, 'adapter=')
+        _check_adapter(transformers, adapter, 'adapter ')
         return model, adapter
     config = transformers.utils.find_adapter_config_file(model.name, **model.pick(OF_ADAPTER))
     if config is None:
@@ -127,7 +143,7 @@ def _find_places(transformers: Any, source: TransformersSource) -> tuple[Place, 
 
 def _find_model(source: TransformersSource) -> Place:
     """Return the place of the model. For the library, the path of a GGUF file is a folder and an option."""
-    options = {'trust_remote_code': source.trust_remote_code, **source.model_kwargs}
+    options = source.options
     path = Path(source.name)
     if path.suffix == '.gguf' and path.is_file():
         return Place(f'{path.parent}', {**options, 'gguf_file': path.name})
@@ -135,16 +151,14 @@ def _find_model(source: TransformersSource) -> Place:
 
 
 def _check_adapter(transformers: Any, adapter: Place, option: str) -> None:
-    """Raise `UserError` if there is no adapter in this place."""
+    """Raise `UserError` if there is no adapter in this place, `ModelConnectionError` if the hub cannot be reached."""
+    message = (
+        f'{option}{adapter.name!r} was not found: give a name on the hub, or the path of a folder with {ADAPTER_CONFIG}'
+    )
     try:
-        found = transformers.utils.find_adapter_config_file(adapter.name, **adapter.options)
-    except (OSError, ValueError):  # not a name that the hub allows
-        found = None
-    if found is None:
-        raise UserError(
-            f'{option}{adapter.name!r} was not found: give a name on the hub, or the path of a folder with '
-            'adapter_config.json'
-        )
+        transformers.utils.cached_file(adapter.name, ADAPTER_CONFIG, **adapter.options)
+    except (OSError, ValueError) as error:
+        raise find_place_error(adapter.name, 'transformers', error) or UserError(message) from error
 
 
 def _load_tokenizer(transformers: Any, base: Place, adapter: Place | None) -> Any:

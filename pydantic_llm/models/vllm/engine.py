@@ -12,7 +12,7 @@ import logging
 import threading
 from concurrent.futures import Future
 
-from ..local import Job, Loaded, WhenFull, WorkerEngine
+from ..local import Job, Loaded, QueueOptions, WorkerEngine
 from .load import Core, VLLMSource, load, start
 from .runner import VLLMRunner
 
@@ -29,10 +29,10 @@ class VLLMEngine(WorkerEngine):
 
     resumes_jobs = False  # vLLM fails requests one by one itself, and its processes end at any other error
 
-    def __init__(self, source: VLLMSource, *, max_queue: int, when_full: WhenFull) -> None:
+    def __init__(self, source: VLLMSource, options: QueueOptions) -> None:
         self._core: Core | None = None
         self._shutdown: Future[None] | None = None  # done when the core is closed; `None` if it is not closing
-        super().__init__(source.name, max_queue=max_queue, when_full=when_full)
+        super().__init__(source.name, max_queue=options.max_queue, when_full=options.when_full)
         self._source = source
 
     # in the thread

@@ -21,7 +21,8 @@ from ...exceptions import UserError
 from ...json_types import Json
 from ..local import CONSTRAINT_KINDS, Loaded, Prompt, Tokenizer
 from ..local.generation import decode_generation
-from ..local.loading import Source, collect_token_ids, open_image, translate_errors
+from ..local.load_errors import translate_errors
+from ..local.loading import Source, collect_token_ids, open_image
 from .adapters import find_adapters, make_adapter_options, make_requests
 from .constraints import BACKEND
 from .library import import_vllm

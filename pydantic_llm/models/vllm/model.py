@@ -12,6 +12,7 @@ from ..local import (
     Adapters,
     LocalModel,
     LocalOptions,
+    QueueOptions,
     Sampling,
     WhenFull,
     decode_adapters,
@@ -56,28 +57,21 @@ class VLLMModel(LocalModel):
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = VLLMSource(
-            name=self.model_name,
+            name=self.place,
             trust_remote_code=trust_remote_code,
             adapters=self.adapters,
             model_kwargs=model_kwargs,
             progress=progress,
         )
-        self._max_queue = max_queue
-        self._when_full: WhenFull = when_full
+        self._queue = QueueOptions(max_queue=max_queue, when_full=when_full)
 
     def engine_key(self) -> Hashable:
         source = self._source
-        options = (
-            source.trust_remote_code,
-            source.adapters,
-            source.model_kwargs or {},
-            self._max_queue,
-            self._when_full,
-        )
-        return key_of('vllm', source.name, *options)
+        options = (source.trust_remote_code, source.adapters, source.model_kwargs or {})
+        return key_of('vllm', source.name, *options, self._queue)
 
     def make_engine(self) -> VLLMEngine:
-        return VLLMEngine(self._source, max_queue=self._max_queue, when_full=self._when_full)
+        return VLLMEngine(self._source, self._queue)
 
     def sampling(self, settings: ModelSettings, loaded: Loaded) -> Sampling:
         return resolve_sampling(settings, cast('VLLMSampling', loaded.sampling), loaded.vocabulary_size)
