@@ -45,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 -- the name that the library calls
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name of the library
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
@@ -60,7 +60,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
     monkeypatch.setattr(constants, 'ENDPOINT', url)
     monkeypatch.setattr(library.hf_api.api, 'endpoint', url)
-    monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', f'{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}')
+    monkeypatch.setattr(
+        constants, 'HUGGINGFACE_CO_URL_TEMPLATE', f'{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}'
+    )
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
     yield
     server.shutdown()

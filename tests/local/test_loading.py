@@ -91,11 +91,14 @@ def drop_a_weight(folder: Path) -> None:
 
 DAMAGES: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: break_json(folder, 'config.json'), r'cannot be loaded: .*(JSON|config file)'),
-    (lambda folder: change_config(folder, model_type='frobnicate'), "cannot be loaded: .*frobnicate"),
+    (lambda folder: change_config(folder, model_type='frobnicate'), 'cannot be loaded: .*frobnicate'),
     (lambda folder: change_config(folder, hidden_size='big'), r'cannot be loaded: \w+Error: .*str'),
     (lambda folder: (folder / 'model.safetensors').unlink(), 'cannot be loaded: .*safetensors.*found'),
     (lambda folder: (folder / 'model.safetensors').write_bytes(b''), 'a file of its weights is incomplete or broken'),
-    (lambda folder: (folder / 'model.safetensors').write_text('<html>'), 'a file of its weights is incomplete or broken'),
+    (
+        lambda folder: (folder / 'model.safetensors').write_text('<html>'),
+        'a file of its weights is incomplete or broken',
+    ),
     (keep_half, 'a file of its weights is incomplete or broken'),
     (drop_a_weight, r'cannot be loaded: .*(no weights for|Missing) 1 param.*model\.layers\.0\.mlp\.down_proj\.weight'),
     (lambda folder: break_json(folder, 'tokenizer.json'), 'cannot be loaded'),

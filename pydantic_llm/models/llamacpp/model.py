@@ -94,7 +94,13 @@ class LlamaCppModel(LocalModel):
         source = self._source
         file = (source.name, source.filename, source.revision)
         adapters = (source.adapter, source.adapter_scale, source.adapters)
-        options = (source.n_ctx, source.n_gpu_layers, source.n_threads, source.model_kwargs or {}, source.context_kwargs or {})
+        options = (
+            source.n_ctx,
+            source.n_gpu_layers,
+            source.n_threads,
+            source.model_kwargs or {},
+            source.context_kwargs or {},
+        )
         return key_of('llamacpp-local', *file, *adapters, *options, self._batching)
 
     def make_engine(self) -> LlamaCppEngine:

@@ -80,7 +80,9 @@ def _translate_error(source: Source, engine: str, error: Exception, hint: str) -
     if isinstance(error, ImportError):
         return UserError(f'{name!r} cannot be loaded, because a package is missing: {text}')
     if NEEDS_TRUST in text and not source.trust_remote_code:
-        return UserError(f'{name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first')
+        return UserError(
+            f'{name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
+        )
     if MISMATCH in text:
         return UserError(f'{name!r} cannot be loaded: its weights have other sizes than its config.json')
     if any(part in text for part in BROKEN_WEIGHTS):
@@ -125,7 +127,9 @@ def _find_refusal(error: BaseException) -> str | None:
                 return reason
         is_private = _has_kind(cause, 'RepositoryNotFoundError')  # or there is no such repository
         if _has_kind(cause, 'HfHubHTTPError') and _get_status(cause) in (401, 403) and not is_private:
-            return f'cannot be loaded: the hub refuses the token of `hf auth login` or HF_TOKEN: {describe_error(cause)}'
+            return (
+                f'cannot be loaded: the hub refuses the token of `hf auth login` or HF_TOKEN: {describe_error(cause)}'
+            )
     return None
 
 
