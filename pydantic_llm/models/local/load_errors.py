@@ -64,7 +64,7 @@ def translate_errors(source: Source, *, engine: str, hint: str = '') -> Generato
 
 
 def find_place_error(name: str, engine: str, error: Exception) -> LLMError | None:
-    """Return the error for a repository that the hub refuses, for one out of reach, or for a disk; `None` for others."""
+    """Return the error for a repository that the hub refuses or that is out of reach, or for a disk; else `None`."""
     if (refusal := _find_refusal(error)) is not None:
         return UserError(f'{name!r} {refusal}')
     if (reason := _find_disk_error(error)) is not None:
