@@ -82,11 +82,7 @@ def test_none_stands_for_the_default_where_it_is_documented() -> None:
 def test_a_tilde_is_the_home_folder(kind: type[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv('HOME', str(tmp_path))
     model = kind('~/model', adapters={'sql': Path('~/sql')})
-    assert (model.model_name, model.place, model.adapters) == (
-        '~/model',
-        str(tmp_path / 'model'),
-        {'sql': str(tmp_path / 'sql')},
-    )
+    assert (model.model_name, model.adapters) == ('~/model', {'sql': str(tmp_path / 'sql')})
     assert model.engine_key() == kind(tmp_path / 'model', adapters={'sql': tmp_path / 'sql'}).engine_key()
     monkeypatch.delenv('HOME')
-    assert kind('~no-such-user/model').place == '~no-such-user/model'
+    assert kind('~no-such-user/model').engine_key() == kind(Path('~no-such-user/model')).engine_key()

@@ -68,7 +68,7 @@ class LlamaCppModel(LocalModel):
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = LlamaCppSource(
-            name=self.place,
+            name=decode_place('model_name', self.model_name),
             filename=filename,
             revision=revision,
             adapter=None if adapter is None else decode_place('adapter', adapter),

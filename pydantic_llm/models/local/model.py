@@ -34,7 +34,7 @@ from .encode import EncodedRequest, RequestEncoder
 from .engine import Job, Loaded, Prompt, Sampling
 from .leases import Lease
 from .loop_turn import run_blocking
-from .options import LocalOptions, decode_place, read_local_options
+from .options import LocalOptions, read_local_options
 from .sampling import get_stop_sequences, resolve_max_tokens, sampling_from
 from .stream import LocalStream, make_timeout_error
 from .token_decoder import TokenDecoder
@@ -95,11 +95,6 @@ class LocalModel(PreparingModel):
     @property
     def model_name(self) -> str:
         return self._model_name
-
-    @property
-    def place(self) -> str:
-        """The name on the hub, or the path, of what is loaded: `model_name` with the home folder for `~`."""
-        return decode_place('model_name', self._model_name)
 
     @property
     def system(self) -> str:

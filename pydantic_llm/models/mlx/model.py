@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Unpack
 
-from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, key_of
+from ..local import Adapters, BatchingOptions, LocalModel, LocalOptions, WhenFull, decode_adapters, decode_place, key_of
 from .engine import MLXEngine
 from .load import MLXSource
 from .settings import MLXModelSettings
@@ -43,7 +43,7 @@ class MLXModel(LocalModel):
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = MLXSource(
-            name=self.place,
+            name=decode_place('model_name', self.model_name),
             trust_remote_code=trust_remote_code,
             adapters=self.adapters,
             load_kwargs=load_kwargs,

@@ -54,20 +54,18 @@ class TransformersModel(LocalModel):
     ) -> None:
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
+        others: dict[str, Any] = {'trust_remote_code': trust_remote_code, 'text_only': text_only, 'progress': progress}
+        files: dict[str, Any] = {'revision': revision, 'subfolder': subfolder, 'gguf_file': gguf_file}
         self._source = TransformersSource(
-            name=self.place,
-            device_map=_choose_device(device, device_map),
-            torch_dtype=torch_dtype,
-            trust_remote_code=trust_remote_code,
+            name=decode_place('model_name', self.model_name),
             adapter=None if adapter is None else decode_place('adapter', adapter),
             adapters=self.adapters,
-            text_only=text_only,
-            revision=revision,
-            subfolder=subfolder,
-            gguf_file=gguf_file,
+            **files,
+            **others,
+            device_map=_choose_device(device, device_map),
+            torch_dtype=torch_dtype,
             quantization_config=quantization_config,
             model_kwargs=model_kwargs,
-            progress=progress,
         )
         self._batching = TransformersBatching(
             batching=batching,

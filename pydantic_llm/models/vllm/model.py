@@ -16,6 +16,7 @@ from ..local import (
     Sampling,
     WhenFull,
     decode_adapters,
+    decode_place,
     key_of,
 )
 from ..local.engine import Loaded
@@ -57,7 +58,7 @@ class VLLMModel(LocalModel):
         super().__init__(model_name, **options)
         self.adapters: Mapping[str, str] = decode_adapters(adapters)
         self._source = VLLMSource(
-            name=self.place,
+            name=decode_place('model_name', self.model_name),
             trust_remote_code=trust_remote_code,
             adapters=self.adapters,
             model_kwargs=model_kwargs,
