@@ -94,7 +94,7 @@ def check_options(kind: type, options: Mapping[str, Any], *, limits: Mapping[str
             hint = suggest(value, check.words) if isinstance(value, str) else ''
             raise UserError(f'{name} is {_show(name, value)}: give {check.wanted}{hint}')
         least, most = limits.get(name, (-inf, inf))
-        if name in limits and not least <= value <= most:
+        if value is not None and name in limits and not least <= value <= most:
             raise UserError(f'{name} is {_show(name, value)}: give {check.wanted} from {least} to {most}')
 
 
