@@ -307,9 +307,22 @@ PREFIX_SIMILARITY = 0.65
 """The least similarity of a misspelt prefix, from 0 to 1. That of `'nope'` and `'openai'`, which differ, is 0.6."""
 
 
+MEANT: dict[str, str] = {
+    'amazon': 'bedrock',
+    'aws': 'bedrock',
+    'azure-ai': 'azure',
+    'azure-openai': 'azure',
+    'hf': 'huggingface',
+    'vertex-ai': 'google-vertex',
+}
+"""Other names of vendors, some of them LiteLLM's prefixes -> the prefix to suggest."""
+
+
 def suggest_prefixes(name: str, names: Iterable[str]) -> str:
     """Return the one or two names that `name` may be a misspelling or a word of, as `"'a' or 'b'"`, or `''`."""
-    names = [*names]
+    names, name = [*names], name.strip().lower().replace('_', '-')
+    if (meant := MEANT.get(name, name)) in names:
+        return repr(meant)
     near = [known for known in names if name in known.split('-')] or get_close_matches(
         name, names, 2, PREFIX_SIMILARITY
     )
