@@ -181,6 +181,16 @@ def to_part(item: Any) -> ModelResponsePart:
     return ToolCallPart(item.name, item.args) if isinstance(item, ToolCall) else TextPart(item[1])
 
 
+def test_every_format_with_marks_is_read_and_warned_of() -> None:
+    from pydantic_llm.streaming.text_calls.chained import MARKS
+    from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
+    from pydantic_llm.wire.unparsed_calls import find_unparsed_call
+
+    assert MARKS.keys() == CALL_FORMATS.keys() - {'harmony', 'llama', 'pythonic', 'json'}
+    starts = {marks.start for group in MARKS.values() for marks in group}
+    assert {start for start in starts if not find_unparsed_call(f'{start}\nlook', ['look'])} == set()
+
+
 @pytest.mark.parametrize(
     ('name', 'sample'), [('hermes', 'qwen'), ('mistral', 'mistral'), ('pythonic', 'pythonic'), ('json', 'json')]
 )

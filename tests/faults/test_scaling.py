@@ -266,6 +266,32 @@ CALLS: dict[str, tuple[str, str, str]] = {
     'apertus': ('<|tools_prefix|>[{"look": {"a": "', 'abcd', '"}}]<|tools_suffix|>'),
     'nemotron': ('<TOOLCALL>[{"name": "look", "arguments": {"a": "', 'abcd', '"}}]</TOOLCALL>'),
     'phi': ('<|tool_call|>[{"name": "look", "arguments": {"a": "', 'abcd', '"}}]<|/tool_call|>'),
+    'functiongemma': ('<start_function_call>call:look{a:<escape>', 'abcd', '<escape>}<end_function_call>'),
+    'step': (
+        '<｜tool_calls_begin｜><｜tool_call_begin｜><steptml:invoke name="look"><steptml:parameter name="a">',
+        'abcd',
+        '</steptml:parameter></steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>',
+    ),
+    'dots': (
+        '<dots_function_call><invoke name="look"><parameter name="a">',
+        'abcd',
+        '</parameter></invoke></dots_function_call>',
+    ),
+    'longcat': (
+        '<longcat_tool_call>look<longcat_arg_key>a</longcat_arg_key><longcat_arg_value>',
+        'abcd',
+        '</longcat_arg_value></longcat_tool_call>',
+    ),
+    'minicpm': ('<function name="look"><param name="a">', 'abcd', '</param></function>'),
+    'hunyuan': (
+        '<tool_calls:opensource><tool_call:opensource>look<arg_key:opensource>a</arg_key:opensource><arg_value:opensource>',
+        'abcd',
+        '</arg_value:opensource></tool_call:opensource></tool_calls:opensource>',
+    ),
+    'olmo': ('<function_calls>look(a="', 'abcd', '")</function_calls>'),
+    'internlm': ('<|action_start|><|plugin|>{"name": "look", "parameters": {"a": "', 'abcd', '"}}<|action_end|>'),
+    'gigachat': ('<|function_call|>{"name": "look", "arguments": {"a": "', 'abcd', '"}}'),
+    'granite': ('<function_call> {"name": "look", "arguments": {"a": "', 'abcd', '"}}'),
 }
 """Format -> a call whose argument is long: its beginning, what is repeated, and its end."""
 
@@ -303,6 +329,9 @@ ATTACKS: dict[str, tuple[str, str, str, str]] = {
     'harmony: a long header': ('harmony', '<|channel|>', 'abcd', ''),
     'harmony: messages': ('harmony', '', '<|channel|>final<|message|>a<|end|>', ''),
     'pythonic: whitespace': ('pythonic', '[', '    ', ''),
+    'pythonic: quotes': ('pythonic', "[look(a='", "'x ", "')]"),
+    'olmo: quotes': ('olmo', '<function_calls>look(a="', '"x ', '")</function_calls>'),
+    'step: text before a call': ('step', '<｜tool_calls_begin｜>', '<steptml:invoke ', '<｜tool_calls_end｜>'),
     'pythonic: brackets': ('pythonic', '[look(a=1),', 'x),', ''),
 }
 """What the text has much of -> the format, the text before it, what is repeated, and the text after it."""

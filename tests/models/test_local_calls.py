@@ -280,6 +280,99 @@ SAMPLES = (
     Sample(
         'nemotron', '<tool_calls>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_calls>', (PARIS,)
     ),
+    Sample(
+        'nemotron',
+        '<tool_calls><tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value></tool_call>'
+        '<tool_call>add<arg_key>a</arg_key><arg_value>2</arg_value><arg_key>b</arg_key><arg_value>3</arg_value>'
+        '</tool_call></tool_calls>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'hunyuan',
+        'Ok.<tool_calls:opensource>\n<tool_call:opensource>get_weather<arg_key:opensource>city</arg_key:opensource>'
+        '<arg_value:opensource>Paris</arg_value:opensource></tool_call:opensource>\n</tool_calls:opensource>',
+        (('text', 'Ok.'), PARIS),
+    ),
+    Sample(
+        'dsml',
+        '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n{"city": "Paris"}\n</｜DSML｜invoke>\n'
+        '<｜DSML｜invoke name="add">\n<｜DSML｜parameter name="a" string="false">2</｜DSML｜parameter>\n'
+        '<｜DSML｜parameter name="b" string="false">3</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'functiongemma',
+        '<start_function_call>call:get_weather{city:<escape>Paris<escape>}<end_function_call>'
+        '<start_function_call>call:add{a:2,b:3}<end_function_call>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'step',
+        'Ok.<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜>get_weather\n'
+        '<steptml:invoke name="get_weather"><steptml:parameter name="city">Paris</steptml:parameter></steptml:invoke>'
+        '<｜tool_call_end｜><｜tool_sep｜><｜tool_call_begin｜><steptml:invoke name="add">'
+        '<steptml:parameter name="a">2</steptml:parameter><steptml:parameter name="b">3</steptml:parameter>'
+        '</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'dots',
+        '<dots_function_call>\n<invoke name="get_weather">\n<parameter name="city">Paris</parameter>\n</invoke>\n'
+        '</dots_function_call>',
+        (PARIS,),
+    ),
+    Sample(
+        'dots',
+        '<dots_function_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</dots_function_call>',
+        (PARIS,),
+    ),
+    Sample(
+        'longcat',
+        '<longcat_tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</longcat_tool_call>\n'
+        '<longcat_tool_call>add\n<longcat_arg_key>a</longcat_arg_key>\n<longcat_arg_value>2</longcat_arg_value>\n'
+        '<longcat_arg_key>b</longcat_arg_key><longcat_arg_value>3</longcat_arg_value></longcat_tool_call>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'minicpm',
+        'Ok.<function name="get_weather"><param name="city"><![CDATA[Paris\n]]></param></function>'
+        '<function name="add"><param name="a">2</param><param name="b">3</param></function>',
+        (('text', 'Ok.'), make_call('get_weather', city='Paris\n'), ADD),
+    ),
+    Sample('olmo', "<function_calls>get_weather(city='Paris')\nadd(a=2, b=3)</function_calls>", (PARIS, ADD)),
+    Sample(
+        'internlm',
+        'Ok.<|action_start|><|plugin|>{"name": "get_weather", "parameters": {"city": "Paris"}}<|action_end|>',
+        (('text', 'Ok.'), PARIS),
+    ),
+    Sample(
+        'internlm',
+        '<|action_start|> <|plugin|>\n{"name": "get_weather", "parameters": {"city": "Paris"}}\n<|action_end|>',
+        (PARIS,),
+    ),
+    Sample(
+        'internlm',
+        '<|action_start|><|interpreter|>\nprint(1)<|action_end|>',
+        (('text', '<|action_start|><|interpreter|>\nprint(1)<|action_end|>'),),
+    ),
+    Sample('gigachat', 'Ok.<|function_call|>{"name": "add", "arguments": {"a": 2, "b": 3}}', (('text', 'Ok.'), ADD)),
+    Sample(
+        'granite',
+        '<function_call> {"name": "get_weather", "arguments": {"city": "Paris"}}\n'
+        '<function_call> {"name": "add", "arguments": {"a": 2, "b": 3}}',
+        (PARIS, ADD),
+    ),
+    Sample('phi', 'functools[{"name": "get_weather", "arguments": {"city": "Paris"}}]', (PARIS,), is_its_own=False),
+    Sample(
+        'hermes',
+        '<tool_call>get_weather<arg_key>city</arg_key><arg_value>\n  Paris\n</arg_value></tool_call>',
+        (make_call('get_weather', city='\n  Paris\n'),),
+    ),
+    Sample(
+        'lfm',
+        "<|tool_call_start|> [get_weather(city='a\n'b' c'), add(a=02, b=3)]<|tool_call_end|>\nDone.",
+        (make_call('get_weather', city="a\n'b' c"), ADD, ('text', '\nDone.')),
+    ),
     Sample('phi', '<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Paris"}}]<|/tool_call|>', (PARIS,)),
 )
 
@@ -336,7 +429,7 @@ SCHEMAS = {
     'add': {'properties': {'a': {'type': 'integer'}, 'b': {'type': 'string'}}},
 }
 
-WITHOUT_PIECES = ('pythonic', 'lfm')
+WITHOUT_PIECES = ('pythonic', 'lfm', 'olmo')
 """The formats whose arguments are Python, which is read at its end."""
 
 

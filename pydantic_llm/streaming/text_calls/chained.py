@@ -14,7 +14,8 @@ from .json_objects import JsonObjectReader
 from .marked import DEEPSEEK, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallReader
-from .tagged import APERTUS, COMMAND, DSML, GEMMA, LFM, MINIMAX, NEMOTRON, PHI, SEED, TOOL_CALLS
+from .tagged import APERTUS, COMMAND, DSML, GEMMA, LFM, MINIMAX, NEMOTRON, OLDER_DSML, PHI, SEED
+from .wrapped import DOTS, FUNCTION_GEMMA, GIGACHAT, GRANITE, HUNYUAN, INTERN, LONGCAT, MINICPM, OLMO, STEP, TOOL_CALLS
 
 __all__ = ('make_reader',)
 
@@ -25,13 +26,23 @@ MARKS: dict[CallFormatName, Sequence[Marks]] = {
     'kimi': (KIMI,),
     'gemma': (GEMMA,),
     'seed': (SEED,),
-    'minimax': (MINIMAX, TOOL_CALLS),
+    'minimax': (MINIMAX,),
     'lfm': (LFM,),
     'command': (COMMAND,),
-    'dsml': (DSML,),
+    'dsml': (DSML, OLDER_DSML),
     'apertus': (APERTUS,),
-    'nemotron': (NEMOTRON,),
+    'nemotron': (NEMOTRON, TOOL_CALLS),
     'phi': (PHI,),
+    'functiongemma': (FUNCTION_GEMMA,),
+    'step': (STEP,),
+    'dots': (DOTS,),
+    'longcat': (LONGCAT,),
+    'minicpm': (MINICPM,),
+    'hunyuan': (HUNYUAN,),
+    'olmo': (OLMO,),
+    'internlm': (INTERN,),
+    'gigachat': (GIGACHAT,),
+    'granite': (GRANITE,),
 }
 """The formats with marks. Servers drop Qwen's `<tool_call>` around `<function=`: it is a special token."""
 

@@ -23,9 +23,22 @@ from .tagged import (
     LLAMA_BUILT_IN,
     MINIMAX,
     NEMOTRON,
+    OLDER_DSML,
     OPEN_FUNCTION,
     PHI,
     SEED,
+)
+from .wrapped import (
+    DOTS,
+    FUNCTION_GEMMA,
+    GIGACHAT,
+    GRANITE,
+    HUNYUAN,
+    INTERN,
+    LONGCAT,
+    MINICPM,
+    OLMO,
+    STEP,
     TOOL_CALLS,
 )
 
@@ -48,6 +61,16 @@ CallFormatName = Literal[
     'apertus',
     'nemotron',
     'phi',
+    'functiongemma',
+    'step',
+    'dots',
+    'longcat',
+    'minicpm',
+    'hunyuan',
+    'olmo',
+    'internlm',
+    'gigachat',
+    'granite',
     'json',
 ]
 """The names of the formats."""
@@ -73,6 +96,9 @@ class CallFormat:
 
 
 DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
+HUNYUAN_MARKS = tuple(
+    f'<{slash}{name}:opensource>' for name in ('tool_call', 'arg_key', 'arg_value') for slash in ('', '/')
+)
 KIMI_MARKS = ('<|tool_call_begin|>', '<|tool_call_argument_begin|>', '<|tool_call_end|>')
 
 
@@ -100,10 +126,16 @@ def _read_llama(tools: Collection[str], keys: CallKeys) -> CallReader:
     return ChainedReader([MarkedReader(LLAMA_BUILT_IN, tools), MarkedReader(FUNCTION, tools), json])
 
 
-def _format(name: CallFormatName, *marks: Marks, signs: tuple[str, ...] = (), opening: str = '') -> CallFormat:
-    """Return a format that is detected by its first mark, or by other signs."""
+def _format(
+    name: CallFormatName,
+    *marks: Marks,
+    signs: tuple[str, ...] = (),
+    opening: str = '',
+    others: tuple[str, ...] = (),
+) -> CallFormat:
+    """Return a format that is detected by its first mark, or by other signs. `others` are more special tokens."""
     texts = tuple(text for each in marks[:1] for text in (each.start, each.end) if text)
-    return CallFormat(name, read_marked(*marks), signs or (marks[0].start,), texts, opening)
+    return CallFormat(name, read_marked(*marks), signs or (marks[0].start,), (*texts, *others), opening)
 
 
 CALL_FORMATS: dict[CallFormatName, CallFormat] = {
@@ -122,7 +154,9 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         ('[TOOL_CALLS]', '[ARGS]', '[CALL_ID]'),
         '[TOOL_CALLS]',
     ),
-    'dsml': _format('dsml', DSML, signs=('<｜DSML｜',)),
+    'dsml': _format(
+        'dsml', DSML, OLDER_DSML, signs=('｜DSML｜',), others=('｜DSML｜', OLDER_DSML.start, f'{OLDER_DSML.end}')
+    ),
     'deepseek': CallFormat(
         'deepseek', read_marked(DEEPSEEK), (DEEPSEEK.start,), (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS)
     ),
@@ -140,7 +174,17 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         (NEMOTRON.start, f'{NEMOTRON.end}', TOOL_CALLS.start, f'{TOOL_CALLS.end}'),
     ),
     'phi': _format('phi', PHI),
+    'functiongemma': _format('functiongemma', FUNCTION_GEMMA, others=('<escape>',)),
+    'step': _format('step', STEP, others=('<｜tool_call_begin｜>', '<｜tool_call_end｜>', '<｜tool_sep｜>')),
+    'dots': _format('dots', DOTS),
+    'longcat': _format('longcat', LONGCAT),
+    'minicpm': _format('minicpm', MINICPM),
+    'hunyuan': _format('hunyuan', HUNYUAN, others=HUNYUAN_MARKS),
+    'olmo': _format('olmo', OLMO),
+    'internlm': _format('internlm', INTERN, signs=('<|plugin|>',), others=('<|plugin|>',)),
+    'gigachat': _format('gigachat', GIGACHAT),
     'hermes': _format('hermes', HERMES, OPEN_FUNCTION, FUNCTION, opening='<tool_call>\n'),
+    'granite': _format('granite', GRANITE),
     'pythonic': CallFormat(
         'pythonic',
         _read_pythonic,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
+from math import isfinite
 from typing import Any, cast
 
 from ..brackets import BracketScanner
@@ -93,6 +94,8 @@ def _to_json_value(value: Any) -> Any:
             return {str(name): _to_json_value(item) for name, item in cast('Mapping[object, object]', value).items()}
         case list() | tuple() | set():
             return [_to_json_value(item) for item in cast('list[object]', value)]
+        case float() if not isfinite(value):
+            return str(value)
         case str() | int() | float() | None:
             return value
         case _:

@@ -17,7 +17,7 @@ from ..thinking import NOT_BLANK, count_overlap
 from .json_text import parse_value, to_args
 from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
-from .unquoted import MarkedArgs, make_unquoted_call, split_marked
+from .unquoted import MarkedArgs, decode_verbatim, make_unquoted_call, split_marked
 from .values import ValueScanner, split_calls
 
 __all__ = (
@@ -288,7 +288,7 @@ def decode_hermes(body: str) -> list[ToolCall] | None:
         return [make_unquoted_call(found['name'], XML_PARAMETER, text) for found, text in functions]
     if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
         name = GLM_NAME.match(body)
-        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body)] if name else None
+        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body, decode_verbatim)] if name else None
     return decode_json_calls(body)
 
 
@@ -359,7 +359,9 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
 XML_ARGS = Opening(
     re.compile(r'\s*<function=(?P<name>[^>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, XML_END)
 )
-GLM_ARGS = Opening(re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>)'), partial(MarkedArgs, GLM_ARGUMENT))
+GLM_ARGS = Opening(
+    re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>)'), partial(MarkedArgs, GLM_ARGUMENT, '', decode_verbatim)
+)
 FUNCTION_ARGS = (
     Opening(re.compile(r'(?P<name>[\w.\-]+)>\s*(?=\{)')),
     Opening(re.compile(r'(?P<name>[\w.\-]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER)),

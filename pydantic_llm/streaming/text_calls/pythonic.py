@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from .json_text import find_value_end, to_args
+from .json_text import QUOTES, find_value_end, to_args
 from .reader import Item, ToolCall
 
 __all__ = ('PythonicReader', 'decode_python_calls')
@@ -104,14 +104,64 @@ class PythonicReader:
 
 def decode_python_calls(text: str) -> list[ToolCall] | None:
     """Decode a list of calls, or one call; return `None` if the text is anything else."""
-    text = text.lstrip()
+    text = text.strip()
+    nodes = _parse_expressions(text[: find_value_end(text) if text.startswith('[') else None])
+    if nodes is None:
+        nodes = _parse_expressions(_repair_python(text))
+    calls = [call for node in nodes or () if (call := _decode_call_node(node)) is not None]
+    return calls if nodes is not None and len(calls) == len(nodes) else None
+
+
+def _parse_expressions(text: str) -> list[ast.expr] | None:
+    """Parse expressions, one in each line; return them, those of a list one by one, or `None` for anything else."""
     try:
-        tree = ast.parse(text[: find_value_end(text) if text.startswith('[') else None].strip(), mode='eval')
+        lines = ast.parse(text).body
     except SYNTAX_ERRORS:
         return None
-    nodes = tree.body.elts if isinstance(tree.body, ast.List) else [tree.body]
-    calls = [call for node in nodes if (call := _decode_call_node(node)) is not None]
-    return calls if len(calls) == len(nodes) else None
+    nodes: list[ast.expr] = []
+    for line in lines:
+        if not isinstance(line, ast.Expr):
+            return None
+        nodes += line.value.elts if isinstance(line.value, ast.List) else [line.value]
+    return nodes
+
+
+STRING_END = re.compile(r'\s*(?:[,)\]}:]|$)')
+"""What follows a string. A quote before anything else is part of the string."""
+
+LEADING_ZEROS = re.compile(r'(?<![\w.])0+(?=\d)')
+
+ESCAPES = {'\n': r'\n', '\r': r'\r', '\0': r'\x00'}
+"""The characters that a string of Python cannot contain."""
+
+
+def _repair_python(text: str) -> str:
+    """Return Python with the mistakes of models corrected: line ends and quotes in strings, numbers such as `07`.
+
+    The cases are those of vLLM's tests of LFM2's parser.
+    """
+    pieces: list[str] = []
+    at = 0
+    while at < len(text):
+        quote = text[at]
+        if quote not in QUOTES:
+            end = min((found for mark in QUOTES if (found := text.find(mark, at)) >= 0), default=len(text))
+            pieces.append(LEADING_ZEROS.sub('', text[at:end]))
+        else:
+            end = _find_string_end(text, at)
+            inside = text[at + 1 : end - 1].replace(f'\\{quote}', quote).replace(quote, f'\\{quote}')
+            pieces.append(f'{quote}{"".join(ESCAPES.get(character, character) for character in inside)}{quote}')
+        at = end
+    return ''.join(pieces)
+
+
+def _find_string_end(text: str, start: int) -> int:
+    """Return the end of the string at `start`: after its first quote that something follows as after a string."""
+    at = start
+    while (at := text.find(text[start], at + 1)) >= 0:
+        if text[at - 1] != '\\' and STRING_END.match(text, at + 1):
+            return at + 1
+    return len(text)
 
 
 def _strip_marks(text: str) -> str:
@@ -135,4 +185,6 @@ def _decode_call_node(node: ast.expr) -> ToolCall | None:
 def _evaluate_literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Name) and node.id in JSON_NAMES:
         return JSON_NAMES[node.id]
+    if isinstance(node, ast.Set):  # a list keeps the order
+        return [_evaluate_literal(item) for item in node.elts]
     return ast.literal_eval(node)

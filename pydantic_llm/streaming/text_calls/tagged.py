@@ -30,13 +30,13 @@ GEMMA_CALL = re.compile(r'\s*call:(?P<name>[\w.\-]+)\s*(?P<args>\{.*)?', re.DOTA
 GEMMA_KEY = re.compile(r'(?:(?P<comma>,)|\{)\s*(?P<key>[\w.\-$]+)\s*:')
 
 
-def decode_gemma(body: str) -> list[ToolCall] | None:
-    """Decode a name and an object whose keys have no quotes, and whose texts stand between `<|"|>`."""
+def decode_gemma(body: str, quote: str = GEMMA_QUOTE) -> list[ToolCall] | None:
+    """Decode a name and an object whose keys have no quotes, and whose texts stand between quotes such as `<|"|>`."""
     found = GEMMA_CALL.match(body)
     if found is None:
         return None
     args = found['args'] or '{}'
-    pieces = args.split(GEMMA_QUOTE)
+    pieces = args.split(quote)
     written = [
         dumps(piece, ensure_ascii=False) if index % 2 else _add_quotes(piece) for index, piece in enumerate(pieces)
     ]
@@ -49,7 +49,8 @@ def decode_gemma(body: str) -> list[ToolCall] | None:
 class GemmaArgs:
     """Reads Gemma's arguments while they stream: each text between quotes as it comes, all else at the next quote."""
 
-    def __init__(self) -> None:
+    def __init__(self, quote: str = GEMMA_QUOTE) -> None:
+        self._quote = quote
         self._pieces: list[str] = []
         """Held text. Pieces without a quote are only added, so that none is read again for each that follows."""
         self._tail = ''
@@ -58,18 +59,18 @@ class GemmaArgs:
     def feed(self, text: str) -> Iterator[ArgsPiece]:
         self._pieces.append(text)
         window = self._tail + text
-        self._tail = window[1 - len(GEMMA_QUOTE) :]
-        if not self._is_quoted and GEMMA_QUOTE not in window:
+        self._tail = window[1 - len(self._quote) :]
+        if not self._is_quoted and self._quote not in window:
             return
-        *complete, rest = ''.join(self._pieces).split(GEMMA_QUOTE)
+        *complete, rest = ''.join(self._pieces).split(self._quote)
         for piece in complete:
             yield (_escape(piece) if self._is_quoted else _add_quotes(piece)) + '"'
             self._is_quoted = not self._is_quoted
         if self._is_quoted:
-            end = len(rest) - count_overlap(rest, (GEMMA_QUOTE,))
+            end = len(rest) - count_overlap(rest, (self._quote,))
             yield _escape(rest[:end])
             rest = rest[end:]
-        self._pieces, self._tail = [rest], rest[1 - len(GEMMA_QUOTE) :]
+        self._pieces, self._tail = [rest], rest[1 - len(self._quote) :]
 
 
 def _escape(text: str) -> str:
@@ -91,10 +92,12 @@ ATTRIBUTE = re.compile(r'"(?P<key>[^"]*)"(?:\s+string="(?P<string>true|false)")?
 def decode_invocations(body: str) -> list[ToolCall] | None:
     """Decode calls in XML. `string="true"` marks a text, for DeepSeek; MiniMax leaves the type to the schema."""
     calls = split_calls(body, INVOKE, '</invoke>')
-    return [_decode_invocation(head['name'].strip().strip('"'), text) for head, text in calls] or None
+    return [_decode_invocation(head['name'].strip().strip('"\''), text) for head, text in calls] or None
 
 
 def _decode_invocation(name: str, body: str) -> ToolCall:
+    if body.lstrip().startswith('{'):  # DeepSeek V4 writes JSON too
+        return ToolCall(name, extract_json(body))
     return make_unquoted_call(name, PARAMETER, body, _decode_parameter)
 
 
@@ -162,20 +165,17 @@ def decode_seed(body: str) -> list[ToolCall] | None:
     return decode_hermes(body) if '<function=' in body else None
 
 
-GEMMA_OPENING = Opening(re.compile(r'\s*call:(?P<name>[\w.\-]+)\s*(?=\{)'), GemmaArgs)
-INVOKE_OPENING = Opening(
-    re.compile(r'\s*<invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<parameter name=)'),
-    partial(MarkedArgs, PARAMETER, '</invoke>', _decode_parameter),
-)
-DSML_OPENING = Opening(
-    re.compile(r'\s*<｜DSML｜invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<｜DSML｜parameter name=)'),
-    partial(
-        MarkedArgs,
-        ('<｜DSML｜parameter name=', '>', '</｜DSML｜parameter>'),
-        '</｜DSML｜invoke>',
-        _decode_parameter,
-    ),
-)
+GEMMA_OPENING_PATTERN = re.compile(r'\s*call:(?P<name>[\w.\-]+)\s*(?=\{)')
+GEMMA_OPENING = Opening(GEMMA_OPENING_PATTERN, GemmaArgs)
+
+
+def make_invoke_opening(prefix: str = '', *, before: str = '') -> Opening:
+    """Return the opening of a call in XML. `prefix` is part of each mark, `before` a pattern for the text before it."""
+    head = rf'\s*{before}<{prefix}invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<{prefix}parameter name=)'
+    marks = (f'<{prefix}parameter name=', '>', f'</{prefix}parameter>')
+    return Opening(re.compile(head, re.DOTALL), partial(MarkedArgs, marks, f'</{prefix}invoke>', _decode_parameter))
+
+
 COMMAND_OPENING = make_json_opening(
     ('tool_name', 'parameters'), r'(?:\[\s*)?\{\s*(?:"tool_call_id"\s*:\s*"[^"\\]*"\s*,\s*)?'
 )
@@ -184,13 +184,16 @@ JSON_OPENINGS = (make_json_opening(),)
 
 GEMMA = Marks('<|tool_call>', '<tool_call|>', decode_gemma, (GEMMA_OPENING,))
 SEED = Marks('<seed:tool_call>', '</seed:tool_call>', decode_seed, (XML_ARGS,))
-MINIMAX = Marks('<minimax:tool_call>', '</minimax:tool_call>', decode_invocations, (INVOKE_OPENING,))
-DSML = Marks('<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml, (DSML_OPENING,))
+MINIMAX = Marks('<minimax:tool_call>', '</minimax:tool_call>', decode_invocations, (make_invoke_opening(),))
+DSML = Marks('<｜DSML｜tool_calls>', '</｜DSML｜tool_calls>', decode_dsml, (make_invoke_opening('｜DSML｜'),))
+OLDER_DSML = Marks(
+    '<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml, (make_invoke_opening('｜DSML｜'),)
+)
+"""The calls of DeepSeek 3.2. Version 4 changed the mark around them."""
 LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_python_calls)
 COMMAND = Marks('<|START_ACTION|>', '<|END_ACTION|>', decode_command, (COMMAND_OPENING,))
 APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus, (APERTUS_OPENING,))
 NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls, JSON_OPENINGS)
-TOOL_CALLS = Marks('<tool_calls>', '</tool_calls>', decode_json_calls, JSON_OPENINGS)
 PHI = Marks('<|tool_call|>', '<|/tool_call|>', decode_json_calls, JSON_OPENINGS)
 KIMI_CALL = Marks('<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call, (Opening(re.compile(KIMI_HEAD)),))
 """One call of Kimi without the marks of its section, `KIMI`."""

@@ -10,7 +10,7 @@ from .json_text import parse_value, to_args
 from .reader import ArgsPiece, ToolCall, UnquotedArg
 from .values import find_outside
 
-__all__ = ('MarkedArgs', 'decode_argument', 'decode_unquoted', 'make_unquoted_call', 'split_marked')
+__all__ = ('MarkedArgs', 'decode_argument', 'decode_unquoted', 'decode_verbatim', 'make_unquoted_call', 'split_marked')
 
 DecodeArgument = Callable[[list[str]], UnquotedArg]
 """Decodes the texts between the marks of one argument."""
@@ -27,6 +27,11 @@ def decode_argument(texts: list[str]) -> UnquotedArg:
     """Decode a name and a value. A line end after the marks, and before them, is not part of the value."""
     written = texts[-1].removeprefix('\n').removesuffix('\n')
     return texts[0].strip(), decode_unquoted(written), written
+
+
+def decode_verbatim(texts: list[str]) -> UnquotedArg:
+    """Decode a name and a value whose line ends are its own."""
+    return texts[0].strip(), decode_unquoted(texts[-1]), texts[-1]
 
 
 def decode_unquoted(text: str) -> Any:

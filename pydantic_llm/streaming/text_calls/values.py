@@ -11,7 +11,12 @@ ENDS = {
     '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL),
     '<parameter': re.compile('.*?</parameter>', re.DOTALL),
     '<｜DSML｜parameter': re.compile('.*?</｜DSML｜parameter>', re.DOTALL),
+    '<steptml:parameter': re.compile('.*?</steptml:parameter>', re.DOTALL),
+    '<param name': re.compile('.*?</param>', re.DOTALL),
     '<arg_value>': re.compile('.*?</arg_value>', re.DOTALL),
+    '<arg_value:opensource>': re.compile('.*?</arg_value:opensource>', re.DOTALL),
+    '<longcat_arg_value>': re.compile('.*?</longcat_arg_value>', re.DOTALL),
+    '<escape>': re.compile('.*?<escape>', re.DOTALL),
     '<|"|>': re.compile(r'.*?<\|"\|>', re.DOTALL),
 }
 """The text before a value, and the pattern of the rest up to its end."""
