@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .agent import (
         Agent,
         AgentModel,
+        AgentRetries,
         AgentRun,
         AgentRunEvents,
         AgentRunResult,
@@ -195,6 +196,7 @@ __all__ = (
     'AbstractToolset',
     'Agent',
     'AgentModel',
+    'AgentRetries',
     'AgentRun',
     'AgentRunEvents',
     'AgentRunResult',
@@ -341,6 +343,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     'agent': (
         'Agent',
         'AgentModel',
+        'AgentRetries',
         'AgentRun',
         'AgentRunEvents',
         'AgentRunResult',

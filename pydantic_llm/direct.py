@@ -23,6 +23,8 @@ from .settings import ModelSettings
 from .usage import RequestUsage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .models.instrumented import InstrumentationSettings
     from .models.known_names import KnownModelName
 
@@ -167,6 +169,10 @@ class StreamedResponseSync:
     @property
     def provider_name(self) -> str | None:
         return self._get_stream().provider_name
+
+    @property
+    def timestamp(self) -> datetime:
+        return self._get_stream().timestamp
 
     @property
     def cancelled(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -493,6 +494,24 @@ async def test_a_field_of_the_name_of_the_parameter_is_no_wrapper() -> None:
         return order.order
 
     assert await run(place, '{"order": {"order": 3}}') == {'order': 3}
+
+
+async def test_an_array_or_an_object_written_as_text_is_understood() -> None:
+    def place(orders: list[Order], note: str, numbers: dict[str, int] | None = None) -> Any:
+        return [order.item for order in orders], note, numbers
+
+    written = {'orders': '[{"item": "tea"}]', 'note': '[1]', 'numbers': ' {"a": 1}'}
+    assert await run(place, json.dumps(written)) == (['tea'], '[1]', {'a': 1})
+
+
+async def test_the_error_of_a_text_that_is_no_valid_array_is_about_the_text() -> None:
+    def place(numbers: list[int]) -> None: ...
+
+    for text in ('[1, "many"]', '[1', 'many'):
+        with pytest.raises(ValidationError) as failed:
+            await run(place, json.dumps({'numbers': text}))
+        (error,) = failed.value.errors()
+        assert (error['type'], error['loc'], error['input']) == ('list_type', ('numbers',), text)
 
 
 class Open(BaseModel, extra='allow'):

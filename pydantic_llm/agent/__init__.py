@@ -21,7 +21,7 @@ from .agent_run import AgentRun
 from .capture import capture_run_messages
 from .history_processors import HistoryProcessor
 from .nodes import AgentNode, CallToolsNode, End, ModelRequestNode, UserPromptNode
-from .options import EventStreamHandler, RunOptions
+from .options import AgentRetries, EventStreamHandler, RunOptions
 from .output_types import EndStrategy, NativeOutput, OutputSpec, PromptedOutput, StructuredDict, TextOutput, ToolOutput
 from .response_stream import AgentStream
 from .result import AgentRunResult, AgentRunResultEvent, AgentStreamEvent, FinalResult
@@ -35,6 +35,7 @@ __all__ = (
     'Agent',
     'AgentModel',
     'AgentNode',
+    'AgentRetries',
     'AgentRun',
     'AgentRunEvents',
     'AgentRunResult',

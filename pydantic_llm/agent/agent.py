@@ -16,7 +16,7 @@ from typing_extensions import TypeVar
 from .. import models
 from .._checks import check_number
 from .._instrument import is_instrumented
-from .._type_checks import check_choice, check_native_tools, check_prompt, check_type
+from .._type_checks import check_choice, check_prompt, check_type
 from ..exceptions import UserError
 from ..messages import ModelMessage
 from ..models import Model, check_allow_model_requests, infer_model
@@ -28,7 +28,6 @@ from ..tools.options import Instructions
 from ..tools.tool import Tool
 from ..toolsets import AbstractToolset, CombinedToolset, FunctionToolset
 from ..toolsets.dynamic import ToolsetFunc, to_toolsets
-from ..toolsets.function import check_tools
 from ..usage import RunUsage, UsageLimits
 from .build_output_reader import build_output_reader
 from .capture import new_message_list
@@ -45,7 +44,15 @@ from .dynamic_options import (
 )
 from .entry_points import AgentEntryPoints
 from .history_processors import HistoryProcessor, parse_processors
-from .options import RunOptions, UserPrompt, check_options, choose_native_tools, suggest_option
+from .options import (
+    AgentRetries,
+    RunOptions,
+    UserPrompt,
+    check_options,
+    choose_native_tools,
+    parse_retries,
+    suggest_option,
+)
 from .output_reader import OutputReader
 from .output_types import EndStrategy, OutputSpec
 from .overrides import UNSET, Unset, get_overrides, override_parameters
@@ -84,7 +91,8 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         history_processors: Functions that choose the messages of each request; see `pydantic_llm.history`.
         model_settings: Settings, merged over the model's, or a function of the `RunContext` that returns them; it is
             called before each request.
-        retries: Number of consecutive failures allowed for a tool that sets no number itself.
+        retries: Number of consecutive failures allowed for a tool that sets no number itself; or an `AgentRetries`,
+            such as `{'tools': 2, 'output': 3}`.
         output_retries: Number of rejected outputs allowed. The default is `retries`.
         end_strategy: Handling of the other tool calls in a response that contains the output.
         tool_timeout: Seconds that a call may take of a tool of the agent itself that sets no time.
@@ -121,7 +129,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] = (),
         history_processors: Sequence[HistoryProcessor] = (),
         model_settings: ModelSettings | SettingsFunction | None = None,
-        retries: int = 1,
+        retries: int | AgentRetries = 1,
         output_retries: int | None = None,
         end_strategy: EndStrategy = 'early',
         tool_timeout: float | None = None,
@@ -129,7 +137,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         instrument: InstrumentationSettings | bool | None = None,
     ) -> None:
         _check_constructor(model, model_settings, name, end_strategy, instrument)
-        _check_numbers(retries, output_retries, tool_timeout)
+        check_number('tool_timeout', tool_timeout, above=0)
         self._init_functions(tools, toolsets, instructions, system_prompt, tool_timeout)
         self.model: Model | str | ModelFunction | None = model if defer_model_check else _infer_or_defer(model)
         """The model, a function that chooses it, or its name if the check is deferred."""
@@ -141,7 +149,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self.deps_type = deps_type
         self.end_strategy: EndStrategy = end_strategy
         self._output_reader = build_output_reader(self.output_type)
-        self._retries, self._output_retries = retries, retries if output_retries is None else output_retries
+        self._retries = parse_retries(retries, default=(1, 1), output=output_retries)
         self._native_tools = choose_native_tools(native_tools, builtin_tools) or ()
         self._history_processors = parse_processors(history_processors)
         self._entered: list[CombinedToolset[DepsT]] = []
@@ -165,21 +173,15 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         builtin_tools: Sequence[NativeTool] | Unset = UNSET,
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
+        model_settings: ModelSettings | SettingsFunction | None | Unset = UNSET,
+        retries: int | AgentRetries | Unset = UNSET,
+        name: str | Unset = UNSET,
     ) -> AbstractContextManager[None]:
         """Replace parameters of the agent and of its runs inside the `with` block, for example in tests.
 
         This applies to the code of the block and to the tasks started in it, and to no other code.
         """
-        if not isinstance(model, Unset):
-            check_model_option(model)
-        if not isinstance(tools, Unset):
-            check_tools(tools)
-        if not isinstance(toolsets, Unset):
-            toolsets = to_toolsets(toolsets)
-        if isinstance(native_tools, Unset):
-            native_tools = builtin_tools
-        if not isinstance(native_tools, Unset):
-            check_native_tools(native_tools)
+        native_tools = builtin_tools if isinstance(native_tools, Unset) else native_tools
         return override_parameters(
             self,
             model=model,
@@ -188,6 +190,9 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             native_tools=native_tools,
             toolsets=toolsets,
             instructions=instructions,
+            model_settings=model_settings,
+            retries=retries,
+            name=name,
         )
 
     async def __aenter__(self) -> Self:
@@ -241,7 +246,11 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
     ) -> RunSpec:
         """Merge the agent, the options and the overrides."""
         model, choose_model, closes_model = self._resolve_model(overrides.get('model', options.get('model')))
-        tracer = self._make_tracer()
+        tracer = self._make_tracer(overrides.get('name', self.name))
+        retries, output_retries = parse_retries(options.get('retries'), default=self._retries)
+        retries, output_retries = parse_retries(overrides.get('retries'), default=(retries, output_retries))
+        settings = [self.model_settings, options.get('model_settings')]
+        settings = [overrides['model_settings']] if 'model_settings' in overrides else settings
         instructions = [*self._instructions, *parse_prompts('instructions', options.get('instructions'))]
         if 'instructions' in overrides:
             instructions = parse_prompts('instructions', overrides['instructions'])
@@ -260,21 +269,21 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
             instructions=instructions,
             system_prompts=list(self._system_prompts),
             dynamic_prompts=list(self._dynamic_prompts),
-            settings_layers=parse_settings(self.model_settings, options.get('model_settings')),
+            settings_layers=parse_settings(*settings),
             limits=options.get('usage_limits') or UsageLimits(),
-            retries=self._retries,
-            output_retries=self._output_retries,
+            retries=retries,
+            output_retries=output_retries,
             end_strategy=self.end_strategy,
             tracer=tracer,
         )
 
-    def _make_tracer(self) -> Tracer | None:
+    def _make_tracer(self, name: str | None) -> Tracer | None:
         """Return what records a run, or `None` if it is not instrumented."""
         if not is_instrumented(self.instrument):
             return None
         from .tracing import RunTracer
 
-        return RunTracer(self.instrument, self.name)
+        return RunTracer(self.instrument, name)
 
     def _choose_toolset(self, options: RunOptions, overrides: Mapping[str, Any]) -> CombinedToolset[Any]:
         """Return all tools of a run."""
@@ -337,12 +346,6 @@ def _check_constructor(
     check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
 
 
-def _check_numbers(retries: int, output_retries: int | None, tool_timeout: float | None) -> None:
-    check_number('output_retries', output_retries, least=0, whole=True)
-    check_number('retries', retries, least=0, whole=True, required=True)
-    check_number('tool_timeout', tool_timeout, above=0)
-
-
 def _select_output_type(
     output_type: OutputSpec[Any] | None, result_type: OutputSpec[Any] | None
 ) -> OutputSpec[Any] | None:
@@ -358,11 +361,12 @@ def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> C
     """Return an empty conversation with the ids of the run."""
     run_id = options.get('run_id') or str(uuid4())
     known = (message.conversation_id for message in reversed(history) if message.conversation_id)
+    given = options.get('conversation_id') or next(known, run_id)
     return Conversation(
         messages=new_message_list(),
         usage=options.get('usage') or RunUsage(),
         run_id=run_id,
-        conversation_id=options.get('conversation_id') or next(known, run_id),
+        conversation_id=str(uuid4()) if given == 'new' else given,
     )
 
 

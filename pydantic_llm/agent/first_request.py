@@ -38,6 +38,8 @@ async def build_first_request(
             return last
         case [*_, ModelResponse(tool_calls=[_, *_]) | ModelResponse(must_continue=True)]:
             return None
+        case [*_, ModelResponse()] if run.spec.instructions:  # they are what the model is asked
+            return run.with_run_ids([])
         case []:
             parts = await _build_system_prompts(run, history)
             if parts or run.spec.instructions:

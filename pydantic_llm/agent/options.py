@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature, cleandoc, signature
 from typing import Any, Generic, TypedDict
 
 from typing_extensions import TypeVar
 
+from .._checks import check_number
 from .._suggestions import suggest
 from .._type_checks import check_messages, check_native_tools, check_type
 from ..exceptions import UserError
@@ -28,6 +29,7 @@ from .history_processors import HistoryProcessor, parse_processors
 from .result import AgentStreamEvent
 
 __all__ = (
+    'AgentRetries',
     'EventStreamHandler',
     'RunArguments',
     'RunOptions',
@@ -35,6 +37,7 @@ __all__ = (
     'check_options',
     'choose_native_tools',
     'document_options',
+    'parse_retries',
 )
 
 DepsT = TypeVar('DepsT', default=None)
@@ -44,6 +47,38 @@ UserPrompt = str | Sequence[UserContent]
 
 EventStreamHandler = Callable[[RunContext[Any], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
 """A function that receives all events of a run. Events that it does not read are dropped."""
+
+
+class AgentRetries(TypedDict, total=False):
+    """The retries of an agent, one number for each kind of failure. The default of both is 1."""
+
+    tools: int
+    """Number of consecutive failures allowed for a tool that sets no number itself."""
+
+    output: int
+    """Number of rejected outputs allowed."""
+
+
+def parse_retries(
+    retries: int | AgentRetries | None, default: tuple[int, int], *, output: int | None = None
+) -> tuple[int, int]:
+    """Return the retries of tools and of outputs; those that are not given are the default.
+
+    `output` wins over `retries`. Raises `UserError` for invalid numbers and unknown kinds.
+    """
+    check_number('output_retries', output, least=0, whole=True)
+    if retries is None:
+        found = default
+    elif isinstance(retries, Mapping):
+        if unknown := sorted(retries.keys() - AgentRetries.__annotations__.keys()):
+            raise UserError(f"retries has the key {unknown[0]!r}; known are 'tools' and 'output'")
+        for kind, number in retries.items():
+            check_number(f'retries[{kind!r}]', number, least=0, whole=True, required=True)
+        found = retries.get('tools', default[0]), retries.get('output', default[1])
+    else:
+        check_number('retries', retries, least=0, whole=True)
+        found = retries, retries
+    return found[0], found[1] if output is None else output
 
 
 class RunOptions(TypedDict, total=False):
@@ -80,6 +115,9 @@ class RunOptions(TypedDict, total=False):
     """Settings, or a function of the `RunContext` that returns them for each request. They are merged over
     the agent's, which are merged over the model's."""
 
+    retries: int | AgentRetries | None
+    """The retries of tools and outputs in place of the agent's."""
+
     usage_limits: UsageLimits | None
     """Limits of the run. The default is 50 requests."""
 
@@ -93,7 +131,7 @@ class RunOptions(TypedDict, total=False):
     """The id of the run, set on its messages. The default is a new one."""
 
     conversation_id: str | None
-    """The id of the conversation. The default is that of the history, or else the run's id."""
+    """The id of the conversation. The default is that of the history, or else the run's id; `'new'` is a new id."""
 
 
 OPTION_TYPES: dict[str, type] = {
@@ -140,6 +178,7 @@ def check_options(options: RunOptions) -> None:
         check_messages(history, parameter='message_history')
     choose_native_tools(options.get('native_tools'), options.get('builtin_tools'))
     check_settings_option(options.get('model_settings'))
+    parse_retries(options.get('retries'), default=(1, 1))
     parse_processors(options.get('history_processors'))
 
 
@@ -154,6 +193,7 @@ Options:
     instructions: Text for the model, in addition to the agent's.
     tools, toolsets: Tools in addition to the agent's.
     native_tools: The vendor's own tools (`builtin_tools` is another name).
+    retries: The retries of tools and outputs, a number or `{'tools': 2, 'output': 3}`.
     usage_limits: Limits of the run, `UsageLimits(request_limit=50)`.
     usage: A `RunUsage` that several runs add to, and whose limits they share.
     history_processors: Functions that choose the messages of each request.

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
@@ -177,6 +178,11 @@ class StreamedResponse(ABC):
     def provider_name(self) -> str | None:
         """The vendor that responds."""
         return self.draft.provider_name
+
+    @property
+    def timestamp(self) -> datetime:
+        """The time of the response."""
+        return self.get().timestamp
 
     @property
     def cancelled(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import ValidationError, from_json, to_json
 
 from ..exceptions import ModelRetry
 from ..json_types import Json
@@ -17,7 +17,7 @@ def validate_arguments(shape: Shape, arguments: str, *, wrapper_key: str | None)
     """Validate arguments that are JSON text.
 
     The fields of a single object are the arguments themselves. A model that wraps them in `wrapper_key`, the name of
-    the parameter, is understood. Raises `ModelRetry` if it wrote other keys only: a class whose fields all have
+    the parameter, or that writes an array or an object as a text with its JSON, is understood. Raises `ModelRetry` if it wrote other keys only: a class whose fields all have
     defaults would lose them. Raises pydantic's `ValidationError` if they are invalid.
     """
     known: Json = shape.json_schema.get('properties', {})
@@ -29,11 +29,40 @@ def validate_arguments(shape: Shape, arguments: str, *, wrapper_key: str | None)
 
 
 def _validate(shape: Shape, arguments: str, given: Json | None, known: Json) -> Any:
-    value = shape.adapter.validate_json(arguments)
+    try:
+        value = shape.adapter.validate_json(arguments)
+    except ValidationError as error:
+        value = _validate_decoded(shape, given, error)
     if given and given.keys().isdisjoint(known) and _is_default(value):
         names = ', '.join(map(repr, known))
         raise ModelRetry(f'None of the arguments {", ".join(map(repr, given))} exists. The arguments are {names}.')
     return value
+
+
+def _validate_decoded(shape: Shape, given: Json | None, error: ValidationError) -> Any:
+    """Validate the arguments again, with the refused ones that are arrays or objects as text decoded, or raise `error`.
+
+    Models write nested arguments as text now and then: crewAIInc/crewAI#611, cecli-dev/cecli#536.
+    """
+    refused = {each['loc'][0] for each in error.errors(include_url=False) if each['loc']}
+    texts = {name: _decode_text(value) for name, value in (given or {}).items() if name in refused}
+    decoded = {**(given or {}), **texts}
+    if decoded == (given or {}):
+        raise error
+    try:
+        return shape.adapter.validate_json(to_json(decoded))
+    except ValidationError:
+        raise error from None
+
+
+def _decode_text(value: object) -> object:
+    """Return the array or object whose JSON a text is; any other value is returned unchanged."""
+    if not isinstance(value, str) or not value.lstrip().startswith(('[', '{')):
+        return value
+    try:
+        return from_json(value)
+    except ValueError:
+        return value
 
 
 def _unwrap(given: Json | None, key: str | None, known: Json) -> Json | None:

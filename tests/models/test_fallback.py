@@ -460,3 +460,8 @@ async def test_an_agents_text_restarts_with_the_response(debounce_by: float | No
         assert seen[-1] == 'Paris'
         assert await streamed.get_output() == 'Paris'
     assert streamed.response.text == 'Paris'
+
+
+def test_no_rules_are_refused() -> None:
+    with pytest.raises(UserError, match='fallback_on is empty'):
+        FallbackModel('test', 'test', fallback_on=[])

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pydantic_llm import (
     Agent,
+    AgentRetries,
     AgentRunResultEvent,
     CancellationToken,
     FunctionToolCallEvent,
@@ -143,6 +144,71 @@ def test_a_handler_gets_the_events_of_a_run() -> None:
 
     assert asyncio.run(run()) == 'Yes.'
     assert seen[0] == 'part_start'
+
+
+def test_tools_and_outputs_have_retries_of_their_own() -> None:
+    tries: list[str] = []
+
+    def make_agent(**retries: int) -> Agent[None, int]:
+        agent = Agent(TestModel(call_tools=['moor']), output_type=int, retries=AgentRetries(**retries))  # type: ignore[typeddict-item]
+
+        @agent.tool_plain
+        def moor() -> str:
+            tries.append('tool')
+            if len(tries) < 3:
+                raise ModelRetry('Not yet.')
+            return 'Moored.'
+
+        @agent.output_validator
+        def check(berth: int) -> int:
+            tries.append('output')
+            raise ModelRetry('Not this berth.')
+
+        return agent
+
+    with pytest.raises(UnexpectedModelBehavior):
+        make_agent(tools=2, output=0).run_sync('Moor.')
+    assert tries == ['tool', 'tool', 'tool', 'output']
+    tries.clear()
+    with pytest.raises(UnexpectedModelBehavior):
+        make_agent(output=3).run_sync('Moor.')
+    assert tries == ['tool', 'tool']
+    tries.clear()
+    with pytest.raises(UnexpectedModelBehavior):
+        make_agent(output=1).run_sync('Moor.', retries={'tools': 2})
+    assert tries == ['tool', 'tool', 'tool', 'output', 'output']
+    tries.clear()
+    agent = make_agent(output=1)
+    with pytest.raises(UnexpectedModelBehavior), agent.override(retries={'output': 0}):
+        agent.run_sync('Moor.', retries=2)
+    assert tries == ['tool', 'tool', 'tool', 'output']
+
+
+def test_settings_are_overridden() -> None:
+    def show(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse(parts=[TextPart(str(info.model_settings))])
+
+    agent = Agent(FunctionModel(show), model_settings={'temperature': 0.5})
+    with agent.override(model_settings={'seed': 1}):
+        assert agent.run_sync('?', model_settings={'top_p': 0.5}).output == "{'seed': 1}"
+
+
+def test_instructions_are_enough_after_a_response() -> None:
+    history = Agent(TestModel(custom_output_text='The Fram.')).run_sync('Which ship?').all_messages()
+    agent = Agent(TestModel(custom_output_text='A ship.'), instructions='Summarize the conversation.')
+    result = agent.run_sync(message_history=history)
+    assert result.output == 'A ship.'
+    (request, _) = result.new_messages()
+    assert (request.parts, getattr(request, 'instructions', '')) == ([], 'Summarize the conversation.')
+
+
+def test_a_run_begins_a_new_conversation_with_a_history() -> None:
+    agent = Agent(TestModel())
+    first = agent.run_sync('Who?')
+    history = first.all_messages()
+    assert agent.run_sync('And?', message_history=history).conversation_id == first.conversation_id
+    new = agent.run_sync('And?', message_history=history, conversation_id='new').conversation_id
+    assert new not in (first.conversation_id, 'new')
 
 
 def test_a_handler_gets_the_events_before_a_streamed_output() -> None:

@@ -52,4 +52,5 @@ def test_a_request_that_streams_without_await() -> None:
     with model_request_stream_sync(TestModel(custom_output_text='The Fram.'), PROMPT) as stream:
         events = list(stream)
         assert stream.response.text == 'The Fram.'
+        assert stream.timestamp == stream.response.timestamp
     assert events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import pydantic_llm
+from pydantic_llm.tools.options import ToolOptions
 
 FOLDER = Path(__file__).parent
 STORED = json.loads((FOLDER / 'names.json').read_text())
@@ -70,6 +72,41 @@ def test_a_class_named_after_a_service_uses_its_provider(module: str, monkeypatc
     assert isinstance(model, OpenAIChatModel)
     assert model.system == service.name
     assert model.base_url == OpenAIChatModel('some-model', provider=service.name).base_url
+
+
+ATTRIBUTES = PAGE.partition('## Parameters and attributes')[2].partition('\n## ')[0]
+LISTED_ATTRIBUTES = {name for line in ATTRIBUTES.splitlines() for name in CODE.findall(line.rpartition(' | ')[0])}
+HOMES = ('', '.models.test', '.models.function', '.models.fallback', '.agent', '.embeddings')
+
+
+def find_class(name: str) -> Any:
+    modules = [importlib.import_module(f'pydantic_llm{home}') for home in HOMES]
+    return next(getattr(module, name) for module in modules if hasattr(module, name))
+
+
+@pytest.mark.parametrize('path', STORED['parameters'])
+def test_every_parameter_is_here_or_in_the_table(path: str) -> None:
+    owner, _, method = path.partition('.')
+    called = getattr(find_class(owner), method) if method else find_class(owner)
+    own = {*inspect.signature(called).parameters}
+    if 'options' in own:
+        own |= ToolOptions.__annotations__.keys()
+    names = STORED['parameters'][path]
+    assert [name for name in names if name not in own | LISTED_ATTRIBUTES] == []
+
+
+@pytest.mark.parametrize('owner', STORED['members'])
+def test_every_attribute_is_here_or_in_the_table(owner: str) -> None:
+    kind = find_class(owner)
+    own = {name for base in kind.__mro__ for name in (*vars(base), *getattr(base, '__annotations__', ()))}
+    names = STORED['members'][owner]
+    assert [name for name in names if name not in own | LISTED_ATTRIBUTES] == []
+
+
+def test_the_table_of_parameters_lists_only_names_of_pydantic_ai() -> None:
+    known = {name for kind in ('parameters', 'members') for names in STORED[kind].values() for name in names}
+    classes = {name for names in STORED['modules'].values() for name in names}
+    assert sorted(LISTED_ATTRIBUTES - known - classes - {'to_cli', 'to_cli_sync', 'to_web'}) == []
 
 
 def test_a_table_lists_only_names_of_pydantic_ai_and_each_once() -> None:

@@ -22,6 +22,8 @@ class FallbackRules:
 
     def __init__(self, fallback_on: FallbackOn | Sequence[FallbackOn]) -> None:
         rules: list[Any] = [*fallback_on] if isinstance(fallback_on, (list, tuple)) else [fallback_on]
+        if not rules:
+            raise UserError('fallback_on is empty, so that nothing would trigger a fallback; give at least one rule')
         self.types: tuple[type[Exception], ...] = tuple(
             rule for rule in rules if isinstance(rule, type) and issubclass(rule, Exception)
         )
