@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -135,10 +134,7 @@ class ToolReturnPart(ShortRepr):
         return cast('dict[str, Any]', value) if isinstance(value, dict) else {'return_value': value}
 
     def _encode_json(self) -> bytes:
-        """Encode the content; `bytes` are text if they are UTF-8, else base64."""
         try:
-            with suppress(PydanticSerializationError):
-                return to_json(self.content, inf_nan_mode='strings')
             return to_json(self.content, bytes_mode='base64', inf_nan_mode='strings')
         except (PydanticSerializationError, ValueError) as error:
             raise UserError(f'What the tool {self.tool_name!r} returned cannot be written as JSON: {error}') from error
