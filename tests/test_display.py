@@ -180,3 +180,7 @@ def test_a_class_that_everybody_uses_has_its_attributes_and_an_example_in_its_do
 def test_a_lambda_is_refused_as_a_tool() -> None:
     with pytest.raises(Exception, match=r"'<lambda>' cannot be a tool: give it one with Tool\(function, name=...\)"):
         Agent('test', tools=[lambda x: x])
+
+
+def test_the_signature_of_an_agent_has_its_parameters() -> None:
+    assert [*inspect.signature(Agent).parameters][:3] == ['model', 'output_type', 'result_type']

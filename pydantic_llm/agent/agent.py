@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from inspect import signature
 from types import NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, cast, get_args
 from uuid import uuid4
@@ -54,7 +55,7 @@ from .options import (
     suggest_option,
 )
 from .output_reader import OutputReader
-from .output_types import EndStrategy, OutputSpec
+from .output_types import EndStrategy, OutputSpec, select_output_type
 from .overrides import UNSET, Unset, get_overrides, override_parameters
 from .result import Conversation
 from .run_spec import RunSpec, Tracer
@@ -144,7 +145,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         self.name = name
         self.instrument = instrument
         self.model_settings = model_settings
-        selected = _select_output_type(output_type, result_type)
+        selected = select_output_type(output_type, result_type)
         self.output_type: OutputSpec[Any] = str if selected is None else selected
         self.deps_type = deps_type
         self.end_strategy: EndStrategy = end_strategy
@@ -224,7 +225,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         if user_prompt is not None:
             check_prompt(user_prompt)
         overrides = get_overrides(self)
-        spec = self._build_spec(_select_output_type(output_type, result_type), options, overrides)
+        spec = self._build_spec(select_output_type(output_type, result_type), options, overrides)
         settings = merge_fixed_settings(spec.settings_layers)
         conversation = _new_conversation(spec.history, options)
         context: RunContext[Any] = RunContext(
@@ -323,6 +324,9 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         return f'Agent(model={self.model!r}, name={self.name!r}, output_type={self.output_type!r})'
 
 
+cast('Any', Agent.__new__).__signature__ = signature(Agent.__init__)  # for `help()` and notebooks, which show `__new__`
+
+
 def _list_native_tools(options: RunOptions) -> Sequence[NativeTool]:
     return choose_native_tools(options.get('native_tools'), options.get('builtin_tools')) or ()
 
@@ -344,17 +348,6 @@ def _check_constructor(
     check_settings_option(model_settings)
     check_type(name, str, parameter='name')
     check_choice(end_strategy, get_args(EndStrategy), parameter='end_strategy')
-
-
-def _select_output_type(
-    output_type: OutputSpec[Any] | None, result_type: OutputSpec[Any] | None
-) -> OutputSpec[Any] | None:
-    """Return the one that is given. Raises `UserError` if both are."""
-    if result_type is None:
-        return output_type
-    if output_type is not None:
-        raise UserError('output_type and result_type are the same; give one of them')
-    return result_type
 
 
 def _new_conversation(history: Sequence[ModelMessage], options: RunOptions) -> Conversation:

@@ -12,12 +12,22 @@ from typing import Any, Generic, Literal
 
 from typing_extensions import TypeAliasType, TypeVar
 
+from ..exceptions import UserError
 from ..json_schemas import normalize_schema
 from ..tools.context import RunContext
 from ..tools.definition import ObjectJsonSchema
 from ..tools.shape import make_given_dict
 
-__all__ = ('EndStrategy', 'NativeOutput', 'OutputSpec', 'PromptedOutput', 'StructuredDict', 'TextOutput', 'ToolOutput')
+__all__ = (
+    'EndStrategy',
+    'NativeOutput',
+    'OutputSpec',
+    'PromptedOutput',
+    'StructuredDict',
+    'TextOutput',
+    'ToolOutput',
+    'select_output_type',
+)
 
 T = TypeVar('T')
 
@@ -132,3 +142,14 @@ def StructuredDict(  # noqa: N802 -- it makes a type
     schema = {**normalize_schema(json_schema, owner), **{key: text for key, text in annotations.items() if text}}
     made: type[dict[str, Any]] = make_given_dict(schema)
     return made
+
+
+def select_output_type(
+    output_type: OutputSpec[Any] | None, result_type: OutputSpec[Any] | None
+) -> OutputSpec[Any] | None:
+    """Return the one that is given. Raises `UserError` if both are."""
+    if result_type is None:
+        return output_type
+    if output_type is not None:
+        raise UserError('output_type and result_type are the same; give one of them')
+    return result_type
