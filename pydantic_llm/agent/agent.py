@@ -174,7 +174,7 @@ class Agent(AgentDecorators[DepsT, OutputT], AgentEntryPoints[DepsT, OutputT], G
         builtin_tools: Sequence[NativeTool] | Unset = UNSET,
         toolsets: Sequence[AbstractToolset[DepsT] | ToolsetFunc[DepsT]] | Unset = UNSET,
         instructions: Instructions | Unset = UNSET,
-        model_settings: ModelSettings | SettingsFunction | None | Unset = UNSET,
+        model_settings: ModelSettings | SettingsFunction | Unset | None = UNSET,
         retries: int | AgentRetries | Unset = UNSET,
         name: str | Unset = UNSET,
     ) -> AbstractContextManager[None]:
