@@ -17,8 +17,9 @@ def validate_arguments(shape: Shape, arguments: str, *, wrapper_key: str | None)
     """Validate arguments that are JSON text.
 
     The fields of a single object are the arguments themselves. A model that wraps them in `wrapper_key`, the name of
-    the parameter, or that writes an array or an object as a text with its JSON, is understood. Raises `ModelRetry` if it wrote other keys only: a class whose fields all have
-    defaults would lose them. Raises pydantic's `ValidationError` if they are invalid.
+    the parameter, is understood, and so is one that writes an array or an object as a text with its JSON. Raises
+    `ModelRetry` if it wrote other keys only: a class whose fields all have defaults would lose them. Raises pydantic's
+    `ValidationError` if they are invalid.
     """
     known: Json = shape.json_schema.get('properties', {})
     given = _read_object(arguments) if known else None
