@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -85,6 +86,13 @@ complete_words pydantic-llm 'why me?' -m anthropic:claude-haiku-4
 complete_words pydantic-llm ask -o top_
 complete_words pydantic-llm ask -a note
 complete_words pydantic-llm --vers
+complete_words pydantic-llm logs show --ex
+complete_words pydantic-llm keys set open
+complete_words pydantic-llm map --engine ''
+complete_words pydantic-llm --thinking m
+complete_words pydantic-llm map --input note
+complete_words pydantic-llm -m tes
+complete_words pydantic-llm -s ''
 """
 
 
@@ -94,7 +102,7 @@ def test_bash_completes_commands_options_and_models(cli: Cli, tmp_path: Path) ->
     (tmp_path / 'notes.txt').touch()
     command = ['bash', '--norc', '-c', BASH.format(script=script)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    commands, options, actions, models, settings, files, program = run.stdout.splitlines()
+    commands, options, actions, models, settings, files, program, *others = run.stdout.splitlines()
     assert commands.split() == [*COMMANDS]
     assert options == '--schema --schema-multi'
     assert actions == 'set'
@@ -102,6 +110,36 @@ def test_bash_completes_commands_options_and_models(cli: Cli, tmp_path: Path) ->
     assert settings == 'top_p= top_k= top_logprobs='
     assert files == 'notes.txt'
     assert program == ''
+    assert others == [
+        '--extract --extract-last',
+        'openai openai-chat openai-responses openrouter',
+        'local ray vllm',
+        'minimal medium max',
+        'notes.txt',
+        'test',
+        '',
+    ]
+
+
+FISH = """
+source {script}
+for words in '--extract-l' 'logs show --respo' 'map --engine v' '-m tes'
+    complete -C "pydantic-llm $words" | string replace -r '\\t.*' ''
+end
+"""
+
+
+@pytest.mark.skipif(shutil.which('fish') is None, reason='fish is not installed')
+def test_fish_completes_options_and_values(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / 'script.fish').write_text(cli('completion', 'fish').out)
+    run = subprocess.run(
+        ['fish', '--no-config', '-c', FISH.format(script=tmp_path / 'script.fish')],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'HOME': str(tmp_path)},
+    )
+    assert run.stdout.split() == ['--extract-last', '--response', 'vllm', 'test']
 
 
 @pytest.mark.parametrize('shell', ['zsh', 'fish'])
