@@ -318,6 +318,11 @@ async def test_a_folder_is_a_model_by_its_file(make: Callable[..., Any], random_
         assert (await model.request(ask(), {'max_tokens': 2})).usage.output_tokens == 2
 
 
+async def test_a_file_name_for_a_file_is_a_user_error(make: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match="filename is 'other.gguf', and .* is a file: give one of them"):
+        await make(filename='other.gguf').load()
+
+
 async def test_a_broken_file_is_a_user_error_with_the_reason(
     make: Callable[..., Any], random_file: Path, tmp_path: Path
 ) -> None:
@@ -351,6 +356,12 @@ async def test_options_of_llama_cpp_are_passed_on_and_unknown_ones_refused(make:
         ('context_kwargs', {'type_k': 'q9'}, "has 'q9' for 'type_k': give one of f32, f16, q4_0"),
         ('context_kwargs', {'type_v': 999}, "has 999 for 'type_v': give one of f32, f16, q4_0"),
         ('model_kwargs', {'vocab_only': True}, "has 'vocab_only', which the engine sets"),
+        ('context_kwargs', {'attention_type': 1}, "has 'attention_type', which the engine sets"),
+        ('context_kwargs', {'flash_attn_type': 99}, "has 99 for 'flash_attn_type': give a whole number from -1 to 1"),
+        ('context_kwargs', {'n_threads_batch': 600}, "has 600 for 'n_threads_batch': give a whole number from 1 to 512"),
+        ('context_kwargs', {'n_ubatch': -5}, "has -5 for 'n_ubatch', which llama.cpp does not take"),
+        ('context_kwargs', {'n_ubatch': 2**40}, "has 1099511627776 for 'n_ubatch', which llama.cpp does not take"),
+        ('context_kwargs', {'offload_kqv': 'no'}, "has 'no' for 'offload_kqv', which llama.cpp does not take"),
     ]:
         with pytest.raises(UserError, match=f'{where} {message}'):
             await make(**{where: options}).load()
@@ -363,6 +374,8 @@ async def test_options_of_llama_cpp_are_passed_on_and_unknown_ones_refused(make:
     for name in ('n_ctx', 'n_threads', 'max_batch_size'):
         with pytest.raises(UserError, match=f"{name} is 'many': give a whole number"):
             make(**{name: 'many'})
+    with pytest.raises(ModelAPIError, match=r'cannot make a context of \d+ tokens'):
+        await make(n_ctx=2**31 - 1).load()
 
 
 async def test_the_sampling_defaults_of_a_file_hold_unless_a_setting_is_given(

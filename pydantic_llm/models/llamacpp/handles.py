@@ -143,5 +143,6 @@ def fill_fields(parameters: Any, options: Mapping[str, Any], *, where: str) -> N
             raise UserError(f'{where} has the unknown key {name!r}{suggest_or_list(name, known)}')
         with suppress(TypeError):
             setattr(parameters, name, value)
-            continue
+            if not isinstance(value, (int, str)) or getattr(parameters, name) == value:  # ctypes wraps and converts
+                continue
         raise UserError(f'{where} has {value!r} for {name!r}, which llama.cpp does not take')

@@ -38,8 +38,20 @@ OWN_OPTIONS = {
 }
 """The fields of llama.cpp that are options of the model object -> the names of these options."""
 
-SET_HERE = ('embeddings', 'n_outputs_max', 'n_outputs_max_per_seq', 'no_alloc', 'pooling_type', 'vocab_only')
+SET_HERE = (
+    *('attention_type', 'ctx_type', 'embeddings', 'n_outputs_max', 'n_outputs_max_per_seq', 'n_samplers', 'no_alloc'),
+    *('pooling_type', 'samplers', 'vocab_only'),
+)
 """The fields of llama.cpp that have the values that the engine needs. With others, the process aborts."""
+
+RANGES = {
+    'flash_attn_type': (-1, 1),
+    'load_mode': (-1, 4),
+    'n_threads_batch': (1, 512),
+    'rope_scaling_type': (-1, 3),
+    'split_mode': (0, 3),
+}
+"""The least and the greatest value of fields (llama.h, ggml.h): others abort the process, or have no meaning."""
 
 MEMORY_TYPES = {
     'f32': 0,
@@ -139,8 +151,12 @@ def _check_fields(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if name in SET_HERE:
             raise UserError(f'{where} has {name!r}, which the engine sets')
     types = {name: options[name] for name in ('type_k', 'type_v') if name in options}
+    for name in RANGES.keys() & options.keys():
+        least, most = RANGES[name]
+        if options[name] not in range(least, most + 1):
+            raise UserError(f'{where} has {options[name]!r} for {name!r}: give a whole number from {least} to {most}')
     for name, value in types.items():
-        types[name] = MEMORY_TYPES.get(value, value)
+        types[name] = MEMORY_TYPES.get(value, value) if isinstance(value, str) else value
         if types[name] not in MEMORY_TYPES.values():
             raise UserError(f'{where} has {value!r} for {name!r}: give one of {", ".join(MEMORY_TYPES)}')
     return {**options, **types}
