@@ -12,7 +12,7 @@ from ..json_types import Json
 from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object
 from .settings import EmbeddingSettings
-from .wire import DecodedEmbeddings, EmbeddingRequest, RequestLimits, WireEmbeddingModel, read_vector
+from .wire import DecodedEmbeddings, EmbeddingRequest, RequestLimits, WireEmbeddingModel, read_vector, sort_by_index
 
 __all__ = ('MistralEmbeddingModel', 'MistralEmbeddingSettings')
 
@@ -59,7 +59,7 @@ class MistralEmbeddingModel(WireEmbeddingModel):
         return body
 
     def decode(self, body: Json, headers: Mapping[str, str]) -> DecodedEmbeddings:
-        items = sorted(cast('list[Json]', body['data']), key=lambda item: item.get('index') or 0)
+        items = sort_by_index(cast('list[Json]', body['data']))
         usage = get_object(body.get('usage'))
         return DecodedEmbeddings(
             [read_vector(item['embedding']) for item in items],

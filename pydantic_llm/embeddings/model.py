@@ -146,6 +146,12 @@ class WrapperEmbeddingModel(EmbeddingModel):
         await self.wrapped.aclose()
 
 
+def check_input_type(value: object) -> None:
+    """Raise `UserError` unless the value is `'query'` or `'document'`."""
+    if value not in ('query', 'document'):
+        raise UserError(f"input_type is 'query' or 'document', not {value!r}")
+
+
 def check_inputs(inputs: object, *, parameter: str = 'inputs') -> list[str]:
     """Return the texts as a list. Raises `UserError` unless the value is a text or a sequence of texts, none empty."""
     texts = [inputs] if isinstance(inputs, str) else inputs

@@ -16,7 +16,7 @@ from ..providers import ApiKey, Provider
 from ..wire.counts import decode_count, get_object, select_counts
 from .result import EmbedInputType
 from .settings import EmbeddingSettings
-from .wire import DecodedEmbeddings, EmbeddingRequest, RequestLimits, WireEmbeddingModel, read_vector
+from .wire import DecodedEmbeddings, EmbeddingRequest, RequestLimits, WireEmbeddingModel, read_vector, sort_by_index
 
 __all__ = ('OpenAIEmbeddingModel', 'OpenAIEmbeddingSettings')
 
@@ -80,8 +80,7 @@ class OpenAIEmbeddingModel(WireEmbeddingModel):
         return {**body, **settings.get(FIELDS[request.input_type], {})}
 
     def decode(self, body: Json, headers: Mapping[str, str]) -> DecodedEmbeddings:
-        items = cast('list[Json]', body['data'])
-        items = sorted(items, key=lambda item: item.get('index') or 0)
+        items = sort_by_index(cast('list[Json]', body['data']))
         usage = get_object(body.get('usage'))
         model_name = body.get('model')
         return DecodedEmbeddings(
@@ -108,7 +107,7 @@ def decode_vector(value: object) -> list[float]:
     """Return a vector from a list of numbers, or from 32-bit floats in base64, little-endian."""
     if not isinstance(value, str):
         return read_vector(value)
-    numbers = array('f', b64decode(value))
+    numbers = array('f', b64decode(value, validate=True))
     if sys.byteorder == 'big':
         numbers.byteswap()
-    return numbers.tolist()
+    return read_vector(numbers.tolist())

@@ -11,10 +11,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from math import isfinite
 from typing import Any, cast
 
 from .._checks import check_number
 from .._setting_checks import check_settings, make_shared_checks
+from .._suggestions import suggest
 from .._threads import run_blocking
 from .._type_checks import check_model_name, check_settings_type, check_type, raise_wrong_type
 from ..exceptions import UserError
@@ -25,6 +27,7 @@ from ..usage import RequestUsage
 from ..wire.counts import decode_count, get_object, select_counts
 from .model import check_inputs
 from .sending import Sender
+from .settings import VENDOR_PREFIXES
 
 __all__ = ('CohereRerankModel', 'RankedDocument', 'RerankModel', 'RerankResult', 'Reranker', 'infer_rerank_model')
 
@@ -37,7 +40,7 @@ class RankedDocument:
     """The index of the document in the list that was given."""
     document: str
     score: float
-    """The relevance to the query, from 0 to 1. Scores of different queries cannot be compared."""
+    """The relevance to the query; vendors use numbers from 0 to 1. Scores of different queries cannot be compared."""
 
 
 @dataclass
@@ -53,6 +56,8 @@ class RerankResult:
     usage: RequestUsage = field(default_factory=RequestUsage)
     """Most vendors count searches and not tokens: `usage.details['search_units']`."""
     provider_response_id: str | None = None
+    warnings: list[str] = field(default_factory=list[str])
+    """One sentence for each text of which only a part was read, as far as the vendor says so."""
 
     def __iter__(self) -> Iterator[RankedDocument]:
         return iter(self.documents)
@@ -88,6 +93,10 @@ class RerankModel(ABC):
     def merged_settings(self, settings: ModelSettings | None) -> ModelSettings:
         """Return the settings of the model with those of a call merged into them. Raises `UserError` like `rerank`."""
         merged = merge_model_settings(self.settings, settings) or {}
+        for name in merged:
+            if name not in ModelSettings.__annotations__ and not name.startswith(VENDOR_PREFIXES):
+                hint = suggest(name, ModelSettings.__annotations__)
+                raise UserError(f'There is no setting {name!r} of rerank models{hint}')
         check_settings(merged, make_shared_checks())
         return merged
 
@@ -160,14 +169,16 @@ class CohereRerankModel(RerankModel):
         for name, value in (('top_n', top_n), ('max_tokens_per_doc', self._max_tokens)):
             if value is not None:
                 body[name] = value
-        return await sender.post('/v2/rerank', body, lambda fields, headers: self._decode(fields, texts))
+        return await sender.post('/v2/rerank', body, lambda fields, headers: self._decode(fields, texts, top_n))
 
-    def _decode(self, body: Json, texts: Sequence[str]) -> RerankResult:
+    def _decode(self, body: Json, texts: Sequence[str], top_n: int | None) -> RerankResult:
         results = cast('list[Mapping[str, Any]]', body['results'])
         ranked = [_decode_ranked(result, texts) for result in results]
+        if len({each.index for each in ranked}) < len(ranked):
+            raise ValueError('a document is in the result twice')
         billed = get_object(get_object(body.get('meta')), 'billed_units')
         return RerankResult(
-            sorted(ranked, key=lambda each: -each.score),
+            sorted(ranked, key=lambda each: -each.score)[:top_n],
             model_name=self.model_name,
             provider_name=self.system,
             usage=RequestUsage(
@@ -183,9 +194,12 @@ class CohereRerankModel(RerankModel):
 
 def _decode_ranked(result: Mapping[str, Any], texts: Sequence[str]) -> RankedDocument:
     index = result['index']
-    if not isinstance(index, int) or not 0 <= index < len(texts):
+    if type(index) is not int or not 0 <= index < len(texts):
         raise ValueError(f'{index!r} is not the index of a document')
-    return RankedDocument(index, texts[index], float(result['relevance_score']))
+    score = result['relevance_score']
+    if type(score) not in (int, float) or not isfinite(score):
+        raise ValueError(f'{score!r} is not a score')
+    return RankedDocument(index, texts[index], float(score))
 
 
 def check_rerank(query: object, documents: object, top_n: object) -> list[str]:

@@ -15,7 +15,9 @@ from ..retries.policy import RetryPolicy
 
 __all__ = ('EmbeddingSettings', 'check_embedding_settings', 'merge_embedding_settings')
 
-VENDOR_PREFIXES = ('bedrock_', 'cohere_', 'google_', 'huggingface_', 'mistral_', 'openai_')
+VENDOR_PREFIXES = (
+    *('bedrock_', 'cohere_', 'google_', 'huggingface_', 'mistral_', 'openai_', 'sentence_transformers_', 'voyageai_'),
+)
 """The first characters of the settings of one vendor. Models of other vendors ignore them."""
 
 
@@ -67,8 +69,9 @@ def check_embedding_settings(settings: Mapping[str, Any], own_type: type) -> Non
     `own_type` is the `TypedDict` of the model's settings.
     """
     known = _find_names(own_type)
+    foreign = tuple(prefix for prefix in VENDOR_PREFIXES if not any(name.startswith(prefix) for name in known))
     for name in settings:
-        if name not in known and not str(name).startswith(VENDOR_PREFIXES):
+        if name not in known and not str(name).startswith(foreign):
             hint = suggest_or_list(name, sorted(known))
             raise UserError(f'There is no setting {name!r} of embedding models{hint}')
     shared = make_shared_checks()

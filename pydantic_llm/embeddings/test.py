@@ -7,7 +7,7 @@ from hashlib import shake_256
 from math import sqrt
 
 from ..usage import RequestUsage
-from .model import EmbeddingModel
+from .model import EmbeddingModel, check_input_type
 from .result import EmbeddingResult, EmbedInputType
 from .settings import EmbeddingSettings
 
@@ -55,6 +55,7 @@ class TestEmbeddingModel(EmbeddingModel):
         input_type: EmbedInputType,
         settings: EmbeddingSettings | None = None,
     ) -> EmbeddingResult:
+        check_input_type(input_type)
         texts, merged = self.prepare_embed(inputs, settings)
         self.last_settings = merged
         dimensions = merged.get('dimensions', self.dimensions)

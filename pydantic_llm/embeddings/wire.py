@@ -17,12 +17,20 @@ from ..providers import ApiKey, Provider, choose_provider
 from ..transport import Connection
 from ..usage import RequestUsage
 from ..wire.texts import is_valid_text
-from .model import EmbeddingModel
+from .model import EmbeddingModel, check_input_type
 from .result import EmbeddingResult, EmbedInputType
 from .sending import Sender
 from .settings import EmbeddingSettings
 
-__all__ = ('DecodedEmbeddings', 'EmbeddingRequest', 'RequestLimits', 'WireEmbeddingModel', 'read_vector')
+__all__ = (
+    'DecodedEmbeddings',
+    'EmbeddingRequest',
+    'RequestLimits',
+    'WireEmbeddingModel',
+    'is_finite',
+    'read_vector',
+    'sort_by_index',
+)
 
 DEFAULT_CONCURRENCY = 4
 """The number of HTTP requests at the same time."""
@@ -135,8 +143,7 @@ class WireEmbeddingModel(EmbeddingModel):
         input_type: EmbedInputType,
         settings: EmbeddingSettings | None = None,
     ) -> EmbeddingResult:
-        if input_type not in ('query', 'document'):
-            raise UserError(f"input_type is 'query' or 'document', not {input_type!r}")
+        check_input_type(input_type)
         texts, merged = self.prepare_embed(inputs, settings)
         accepted, warnings = self._accept(merged)
         texts_sent = _replace_invalid(texts, warnings)
@@ -144,8 +151,10 @@ class WireEmbeddingModel(EmbeddingModel):
         requests = [EmbeddingRequest(group, input_type, accepted) for group in self._split(texts_sent)]
         concurrency = merged.get('max_concurrency', DEFAULT_CONCURRENCY)
         responses = await self._send_all(sender, requests, concurrency)
+        vectors = [vector for response in responses for vector in response.embeddings]
+        self._check_dimensions(vectors, accepted, warnings)
         return EmbeddingResult(
-            [vector for response in responses for vector in response.embeddings],
+            vectors,
             inputs=texts,
             input_type=input_type,
             model_name=responses[0].model_name or self.model_name,
@@ -210,9 +219,21 @@ class WireEmbeddingModel(EmbeddingModel):
         if len(response.embeddings) != len(request.inputs):
             count = f'{len(response.embeddings)} embeddings for {len(request.inputs)} texts'
             raise UnexpectedModelBehavior(f'{self.model_name} returned {count}')
-        if not all(map(_is_finite, response.embeddings)):
+        if not all(map(is_finite, response.embeddings)):
             raise UnexpectedModelBehavior(f'{self.model_name} returned an embedding with NaN or infinity')
         return response
+
+    def _check_dimensions(
+        self, vectors: Sequence[Sequence[float]], settings: Mapping[str, Any], warnings: list[str]
+    ) -> None:
+        """Raise if the vectors have different lengths; add a warning if it is not the length that was asked for."""
+        lengths = sorted({*map(len, vectors)})
+        if len(lengths) > 1:
+            message = f'{self.model_name} returned embeddings with different numbers of dimensions: {lengths}'
+            raise UnexpectedModelBehavior(message)
+        asked = settings.get('dimensions', lengths[0])
+        if asked not in (lengths[0], 8 * lengths[0]):  # types of one bit for each dimension have 8 of them in a number
+            warnings.append(f'dimensions={asked} did not hold: the embeddings have {lengths[0]}')
 
     async def aclose(self) -> None:
         await self.connection.aclose()
@@ -226,7 +247,18 @@ def read_vector(value: object) -> list[float]:
     return numbers
 
 
-def _is_finite(vector: Sequence[float]) -> bool:
+def sort_by_index(items: Sequence[Json]) -> Sequence[Json]:
+    """Return the items in the order of their `index`, a field that a server may leave out, all of them or 0 alone.
+
+    Raises `ValueError` if the indices are not 0, 1, 2 and so on: it is not known which text an embedding belongs to.
+    """
+    indices = [item.get('index') or 0 for item in items]
+    if any(indices) and sorted(indices) != [*range(len(items))]:
+        raise ValueError(f'the items have the indices {indices[:10]}')
+    return sorted(items, key=lambda item: item.get('index') or 0)
+
+
+def is_finite(vector: Sequence[float]) -> bool:
     try:
         return all(map(isfinite, vector))
     except OverflowError:  # a whole number that no float has

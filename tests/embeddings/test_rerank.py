@@ -56,7 +56,14 @@ def test_it_works_without_await() -> None:
     assert Reranker(Server().model()).rerank_sync('sky', DOCUMENTS).documents[0].index == 1
 
 
-@pytest.mark.parametrize('results', [None, [{'index': 7, 'relevance_score': 1}], [{'index': -1}], ['x']])
+@pytest.mark.parametrize(
+    'results',
+    [
+        *(None, ['x'], [{'index': -1}], [{'index': 7, 'relevance_score': 1}], [{'index': True, 'relevance_score': 1}]),
+        *([{'index': 0, 'relevance_score': 1}] * 2, [{'index': 0, 'relevance_score': 'high'}]),
+        [{'index': 0, 'relevance_score': True}],
+    ],
+)
 async def test_a_response_in_another_form_is_reported(results: Any) -> None:
     with pytest.raises(UnexpectedModelBehavior):
         await Server({'results': results}).model().rerank('sky', DOCUMENTS, settings={'retries': 0})
@@ -84,3 +91,9 @@ def test_an_unknown_name_is_explained() -> None:
     with pytest.raises(UserError, match=r'cohere:rerank-v3\.5'):
         Reranker('openai:x')
     assert Reranker(Server().model()).model.model_name == 'rerank-v3.5'
+
+
+async def test_more_documents_than_requested_are_cut_and_a_misspelled_setting_is_refused() -> None:
+    assert len(await Server().model().rerank('sky', DOCUMENTS, top_n=1)) == 1
+    with pytest.raises(UserError, match="no setting 'timout' of rerank models; did you mean 'timeout'"):
+        await Server().model().rerank('sky', DOCUMENTS, settings={'timout': 5})  # type: ignore[typeddict-unknown-key]

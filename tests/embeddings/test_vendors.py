@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import httpx2
@@ -24,6 +25,7 @@ from pydantic_llm.exceptions import (
 from tests.embeddings.vendors import (
     KEY,
     VENDORS,
+    Json,
     Server,
     Vendor,
     answer,
@@ -31,6 +33,7 @@ from tests.embeddings.vendors import (
     cohere,
     embed,
     gemini,
+    mistral,
     openai,
     vertex,
 )
@@ -102,6 +105,18 @@ async def test_an_unknown_setting_is_refused_before_anything_is_sent(vendor: Ven
     assert server.requests == []
 
 
+async def test_a_misspelled_setting_of_the_vendor_is_refused_and_those_of_others_pass(server: Server) -> None:
+    for vendor in VENDORS:
+        model = vendor.make(server)
+        names = {*cast('Any', model.settings_type).__annotations__} - {*EmbeddingSettings.__annotations__}
+        for name in names:
+            with pytest.raises(UserError, match=f'no setting .*; did you mean {name!r}'):
+                await model.embed('Hello', input_type='query', settings=cast('Any', {f'{name}_': 5}))
+    others: Any = {'sentence_transformers_device': 'cpu', 'cohere_truncate': 'END', 'voyageai_input_type': 'query'}
+    assert server.requests == []
+    await openai(server).embed('Hello', input_type='query', settings=others)
+
+
 @pytest.mark.parametrize(
     ('settings', 'name'),
     [
@@ -154,11 +169,11 @@ async def test_settings_of_every_vendor_reach_its_body() -> None:
         result = await make(server).embed('Hello', input_type='query', settings=settings)
         text = json.dumps(server.body)
         assert all(json.dumps(value) in text for value in expected), text
-        assert result.warnings == []
+        assert result.warnings == ['dimensions=256 did not hold: the embeddings have 2']
 
 
 async def test_a_setting_that_the_model_lacks_is_reported(server: Server) -> None:
-    result = await openai(server).embed('Hello', input_type='query', settings={'truncate': True, 'dimensions': 4})
+    result = await openai(server).embed('Hello', input_type='query', settings={'truncate': True, 'dimensions': 2})
     assert result.warnings == ["'truncate' was not sent: 'openai' has no such setting"]
     assert 'truncate' not in server.body
     with pytest.raises(UserError, match='truncate'):
@@ -291,3 +306,57 @@ def test_names_that_would_change_the_url_are_refused() -> None:
         GoogleEmbeddingModel('../x?y', provider=cast('Any', 'google-gla'), api_key=KEY)
     with pytest.raises(UserError, match='not an embedding model'):
         BedrockEmbeddingModel('anthropic.claude-3', api_key=KEY)
+
+
+def respond_with(server: Server, change: Callable[[list[Json]], list[Json]]) -> None:
+    """Change the items of every response."""
+
+    def override(path: str, body: Json) -> httpx2.Response:
+        whole = answer(path, body)
+        return httpx2.Response(200, json={**whole, 'data': change(whole['data'])})
+
+    server.override = override
+
+
+@pytest.mark.parametrize('make', [openai, mistral])
+async def test_embeddings_are_sorted_by_their_index_and_never_guessed(
+    server: Server, make: Callable[[Server], EmbeddingModel]
+) -> None:
+    texts = ['a', 'bb', 'ccc']
+    orders: list[tuple[list[int | None], bool]] = [
+        ([2, 0, 1], True),
+        ([None, 1, 2], True),  # JSON of protobuf has no 0
+        ([None, None, None], True),
+        ([0, 0, 0], True),
+        ([1, 1, 2], False),
+        ([1, 2, 3], False),
+        ([0, -1, 1], False),
+    ]
+    for indices, is_known in orders:
+        values = [place if index is None or not any(indices) else index for place, index in enumerate(indices)]
+        items = [{'index': index, 'embedding': [float(value)]} for index, value in zip(indices, values, strict=True)]
+        respond_with(server, lambda _, items=items: items)  # type: ignore[misc]
+        call = make(server).embed(texts, input_type='document', settings={'retries': 0})
+        if is_known:
+            assert (await call).embeddings == [[0.0], [1.0], [2.0]], indices
+        else:
+            with pytest.raises(UnexpectedModelBehavior, match='the items have the indices'):
+                await call
+
+
+async def test_embeddings_that_are_no_vectors_of_one_length_are_reported(server: Server) -> None:
+    for vectors, message in [
+        ([[1.0], [1.0, 2.0]], r'different numbers of dimensions: \[1, 2\]'),
+        (['', ''], 'not a list of numbers'),
+        (['no base64!', 'AAAA'], 'unexpected form'),
+        ([[], []], 'not a list of numbers'),
+    ]:
+        respond_with(server, lambda items, vectors=vectors: [{'embedding': each} for each in vectors])  # type: ignore[misc]
+        with pytest.raises(UnexpectedModelBehavior, match=message):
+            await openai(server).embed(['a', 'b'], input_type='query', settings={'retries': 0})
+
+
+async def test_dimensions_that_a_server_ignores_are_a_warning(server: Server) -> None:
+    result = await openai(server).embed('Hello', input_type='query', settings={'dimensions': 256})
+    assert result.warnings == ['dimensions=256 did not hold: the embeddings have 2']
+    assert (await openai(server).embed('Hello', input_type='query', settings={'dimensions': 2})).warnings == []

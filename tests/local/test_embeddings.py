@@ -14,7 +14,7 @@ from pydantic_llm.embeddings import Embedder, infer_embedding_model
 from pydantic_llm.embeddings.rerank import infer_rerank_model
 from pydantic_llm.embeddings.sentence_transformers import CrossEncoderRerankModel, SentenceTransformerEmbeddingModel
 from pydantic_llm.embeddings.shared_batches import SharedBatches
-from pydantic_llm.exceptions import ModelTimeoutError, UserError
+from pydantic_llm.exceptions import ModelAPIError, ModelTimeoutError, UnexpectedModelBehavior, UserError
 from tests.local import tiny
 
 library = pytest.importorskip('sentence_transformers', reason='sentence-transformers is not installed')
@@ -58,7 +58,7 @@ async def test_vectors_are_those_of_the_package(embedding_path: Path) -> None:
     assert np.allclose(documents.embeddings, bare.encode_document(TEXTS), atol=1e-5)
     assert query.embeddings[0] == pytest.approx(bare.encode_query(TEXTS[0]).tolist(), abs=1e-5)
     assert query.embeddings[0] != documents.embeddings[0], 'the prompts differ'
-    assert documents.usage.input_tokens == sum([await model.count_tokens(text) for text in TEXTS])
+    assert documents.usage.input_tokens == sum([await model.count_tokens(f'passage: {text}') for text in TEXTS])
     assert (documents.provider_name, await model.max_input_tokens()) == ('sentence-transformers', 64)
 
 
@@ -162,3 +162,49 @@ async def test_a_slow_model_meets_the_timeout(embedding_path: Path) -> None:
     model = SentenceTransformerEmbeddingModel(bare)
     with pytest.raises(ModelTimeoutError, match=r'0\.05'):
         await model.embed('Hello!', input_type='query', settings={'timeout': 0.05})
+
+
+async def test_the_prompt_of_the_model_counts_as_a_part_of_each_text(embedding_path: Path) -> None:
+    model = SentenceTransformerEmbeddingModel(embedding_path, device='cpu')
+    bare = library.SentenceTransformer(str(embedding_path), device='cpu')
+    text = next(text for text in ('x' * n for n in range(1, 99)) if len(bare.tokenizer(text)['input_ids']) == 64)
+    with pytest.raises(UserError, match=r'A text has 6[5-9] tokens, and .* reads 64'):
+        await model.embed(text, input_type='query')
+    result = await model.embed('Hello!', input_type='document')
+    assert result.usage.input_tokens == len(bare.tokenizer('passage: Hello!')['input_ids'])
+
+
+async def test_static_embeddings_have_no_limit_of_tokens(tmp_path: Path) -> None:
+    module = pytest.importorskip('sentence_transformers.sentence_transformer.modules').StaticEmbedding
+    static = library.SentenceTransformer(modules=[module(tiny.make_tokenizer(), embedding_dim=8)], device='cpu')
+    model = SentenceTransformerEmbeddingModel(static)
+    result = await model.embed(['Hello!', 'fjord ' * 999], input_type='query')
+    assert result.embeddings[0] == pytest.approx(static.encode_query('Hello!').tolist())
+    assert (await model.max_input_tokens(), result.usage.input_tokens > 999) == (None, True)
+
+
+async def test_a_failure_of_the_package_is_an_error_of_this_library(embedding_path: Path) -> None:
+    bare = library.SentenceTransformer(str(embedding_path), device='cpu')
+    model = SentenceTransformerEmbeddingModel(bare)
+    settings: Any = {'sentence_transformers_device': 'nowhere'}
+    with pytest.raises(ModelAPIError, match=r'fails on this request \(RuntimeError: .*nowhere'):
+        await model.embed('Hello!', input_type='query', settings=settings)
+    bare.encode_query = lambda texts, **options: np.full((len(texts), 4), np.nan)
+    with pytest.raises(UnexpectedModelBehavior, match='NaN'):
+        await model.embed('Hello!', input_type='query')
+    with pytest.raises(UserError, match="input_type is 'query' or 'document'"):
+        await model.embed('Hello!', input_type='search')  # type: ignore[arg-type]
+
+
+def test_an_unknown_option_of_the_package_is_refused_with_a_suggestion(embedding_path: Path) -> None:
+    for kind in (SentenceTransformerEmbeddingModel, CrossEncoderRerankModel):
+        with pytest.raises(TypeError, match="'trust_remote_kode'; did you mean 'trust_remote_code'"):
+            kind(embedding_path, trust_remote_kode=True)
+        with pytest.raises(UserError, match='model takes a name, the path of a folder, or a'):
+            kind(None)
+
+
+async def test_a_document_that_is_too_long_to_rerank_is_a_warning(rerank_path: Path) -> None:
+    result = await CrossEncoderRerankModel(rerank_path, device='cpu').rerank('Oslo?', ['Hello!', 'fjord ' * 99])
+    assert result.warnings == ['of documents[1], only the beginning was read: it is longer than the model reads']
+    assert 64 < result.usage.input_tokens < 128

@@ -358,7 +358,11 @@ async def test_options_of_llama_cpp_are_passed_on_and_unknown_ones_refused(make:
         ('model_kwargs', {'vocab_only': True}, "has 'vocab_only', which the engine sets"),
         ('context_kwargs', {'attention_type': 1}, "has 'attention_type', which the engine sets"),
         ('context_kwargs', {'flash_attn_type': 99}, "has 99 for 'flash_attn_type': give a whole number from -1 to 1"),
-        ('context_kwargs', {'n_threads_batch': 600}, "has 600 for 'n_threads_batch': give a whole number from 1 to 512"),
+        (
+            'context_kwargs',
+            {'n_threads_batch': 600},
+            "has 600 for 'n_threads_batch': give a whole number from 1 to 512",
+        ),
         ('context_kwargs', {'n_ubatch': -5}, "has -5 for 'n_ubatch', which llama.cpp does not take"),
         ('context_kwargs', {'n_ubatch': 2**40}, "has 1099511627776 for 'n_ubatch', which llama.cpp does not take"),
         ('context_kwargs', {'offload_kqv': 'no'}, "has 'no' for 'offload_kqv', which llama.cpp does not take"),
