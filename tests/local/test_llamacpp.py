@@ -319,7 +319,7 @@ async def test_a_folder_is_a_model_by_its_file(make: Callable[..., Any], random_
 
 
 async def test_a_file_name_for_a_file_is_a_user_error(make: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match="filename is 'other.gguf', and .* is a file: give one of them"):
+    with pytest.raises(UserError, match=r"filename is 'other\.gguf', and .* is a file: give one of them"):
         await make(filename='other.gguf').load()
 
 
