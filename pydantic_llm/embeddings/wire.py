@@ -259,6 +259,7 @@ def sort_by_index(items: Sequence[Json]) -> Sequence[Json]:
 
 
 def is_finite(vector: Sequence[float]) -> bool:
+    """Return whether all numbers are finite."""
     try:
         return all(map(isfinite, vector))
     except OverflowError:  # a whole number that no float has
