@@ -195,7 +195,7 @@ class CrossEncoderRerankModel(RerankModel):
         package = import_extra(PACKAGE, extra=SYSTEM, what='CrossEncoderRerankModel')
         self._model_name, make = _resolve_model(model, package.CrossEncoder, {'device': device, **options})
         self._loaded: Once[Any] = Once(make)
-        self._batches = SharedBatches[tuple[str, str], float](self._score, name=self._model_name)
+        self._batches = SharedBatches[tuple[str, str], tuple[float, int, bool]](self._score, name=self._model_name)
         self._batch_size = batch_size
 
     @property
@@ -265,23 +265,24 @@ def _resolve_model(model: Any, kind: type[Any], options: dict[str, Any]) -> tupl
         return card.model_id or card.base_model or kind.__name__, lambda: model
     expected = f'a name, the path of a folder, or a {kind.__name__}'
     check_type(model, (str, PathLike), parameter='model', expected=expected, required=True)
-    check_model_name(fspath(model))
+    name = fspath(cast('str | PathLike[str]', model))
+    check_model_name(name)
     known = inspect.signature(kind).parameters
-    for name in options:
-        if name not in known:
-            raise TypeError(f'{kind.__name__}() got an unexpected keyword argument {name!r}{suggest(name, known)}')
+    for option in options:
+        if option not in known:
+            raise TypeError(f'{kind.__name__}() got an unexpected keyword argument {option!r}{suggest(option, known)}')
 
     def load() -> Any:
         from ..models.local.load_errors import translate_errors
         from ..models.local.loading import Source, one_at_a_time
         from ..models.local.options import decode_place
 
-        place = decode_place('model', model)
+        place = decode_place('model', name)
         source = Source(name=place, trust_remote_code=options.get('trust_remote_code', False))
         with one_at_a_time(), translate_errors(source, engine=SYSTEM):
             return kind(place, **options)
 
-    return fspath(model), load
+    return name, load
 
 
 def _find_prompt(model: Any, input_type: EmbedInputType) -> str:
