@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +12,7 @@ from ..messages import BinaryContent, UserContent, VideoUrl
 from ..messages.media_types import is_text, media_type_of
 from .texts import decode_text
 
-__all__ = ('read_attachment', 'read_file', 'read_standard_input', 'split_standard_input')
+__all__ = ('name_media', 'read_attachment', 'read_file', 'read_standard_input', 'split_standard_input')
 
 UNKNOWN = 'application/octet-stream'
 
@@ -85,6 +86,23 @@ def sniff_media_type(data: bytes) -> tuple[str, str] | None:
     if data[:4] == b'RIFF':
         return RIFF.get(data[8:12])
     return next(((kind, extension) for first, kind, extension in SIGNATURES if data.startswith(first)), None)
+
+
+def name_media(content: str | Sequence[UserContent]) -> str | list[UserContent]:
+    """Return content with the name of each image, recording and video before it, if there are several files.
+
+    Most APIs send the names of documents, and have no place for those of media.
+    """
+    if isinstance(content, str):
+        return content
+    if sum(isinstance(item, BinaryContent) for item in content) < 2:
+        return [*content]
+    named: list[UserContent] = []
+    for item in content:
+        if isinstance(item, BinaryContent) and item.media_type.startswith(MEDIA):
+            named.append(f'{item.identifier}:')
+        named.append(item)
+    return named
 
 
 def _looks_like_text(data: bytes) -> bool:

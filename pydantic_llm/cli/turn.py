@@ -12,6 +12,7 @@ from typing import Any
 
 from ..messages import ModelMessage, ModelRequest, ModelResponse, PartStartEvent, UserContent, UserPromptPart
 from ..models import StreamedResponse
+from .attachments import name_media
 from .notes import print_note
 from .session import Session
 from .texts import encode_json
@@ -33,7 +34,7 @@ class Turn:
 
     def __init__(self, session: Session, content: str | Sequence[UserContent]) -> None:
         self._session = session
-        self._content = content
+        self._content = content = name_media(content)
         self._display = TurnDisplay(is_quiet=session.is_quiet, verbose=session.verbose)
         self._started = perf_counter()
         self._stream: StreamedResponse | None = None

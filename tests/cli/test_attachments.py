@@ -41,9 +41,12 @@ def test_files_are_sent_with_their_names(cli: Cli, scripted: Scripted, tmp_path:
     assert sent(scripted) == [
         ('alpha.py', 'text/x-python', b'x = 1'),
         ('notes.unknown', 'text/plain', b'Hello'),
+        'picture.png:',  # most APIs have no place for the name of an image
         ('picture.png', 'image/png', PNG),
         'Which is broken?',
     ]
+    cli('-m', 'scripted:a', '-a', 'picture', 'What is this?')
+    assert sent(scripted) == [('picture.png', 'image/png', PNG), 'What is this?']
 
 
 def test_a_text_file_may_have_another_encoding(cli: Cli, scripted: Scripted, tmp_path: Path) -> None:
