@@ -33,6 +33,11 @@ class BracketScanner:
         """True if no bracket and no string is open."""
         return not (self.depth or self._quote)
 
+    @property
+    def is_in_string(self) -> bool:
+        """True if a string is open."""
+        return bool(self._quote)
+
     def feed_all(self, text: str) -> None:
         """Add a text to its end, also after the last open bracket is closed."""
         position: int | None = 0

@@ -10,7 +10,7 @@ from . import harmony
 from .chain import ChainedReader
 from .harmony import HarmonyReader
 from .json_objects import JsonObjectReader
-from .marked import DEEPSEEK, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
+from .marked import DEEPSEEK, DEEPSEEK_ONE, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallKeys, CallReader
 from .tagged import (
@@ -123,7 +123,9 @@ def _read_pythonic(tools: Collection[str], keys: CallKeys) -> CallReader:
 
 def _read_llama(tools: Collection[str], keys: CallKeys) -> CallReader:
     json = JsonObjectReader(tools, keys, only_at_start=True, prefix='<|python_tag|>')
-    return ChainedReader([MarkedReader(LLAMA_BUILT_IN, tools), MarkedReader(FUNCTION, tools), json])
+    # Llama 3.2 writes Python too: its model card
+    marked = [MarkedReader(marks, tools) for marks in (LLAMA_BUILT_IN, FUNCTION)]
+    return ChainedReader([*marked, PythonicReader(tools), json])
 
 
 def _format(
@@ -158,7 +160,7 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         'dsml', DSML, OLDER_DSML, signs=('｜DSML｜',), others=('｜DSML｜', OLDER_DSML.start, f'{OLDER_DSML.end}')
     ),
     'deepseek': CallFormat(
-        'deepseek', read_marked(DEEPSEEK), (DEEPSEEK.start,), (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS)
+        'deepseek', read_marked(DEEPSEEK, DEEPSEEK_ONE), (DEEPSEEK.start,), (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS)
     ),
     'kimi': CallFormat('kimi', read_marked(KIMI, KIMI_CALL), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)),
     'gemma': CallFormat('gemma', read_marked(GEMMA), (GEMMA.start,), (GEMMA.start, f'{GEMMA.end}', '<|"|>')),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..brackets import BracketScanner
 from ..thinking import count_overlap
+from .marked import extract_json
 from .partial_args import Opening, PartialCallReader
 from .reader import Item, ToolCall
 
@@ -20,10 +22,17 @@ MESSAGE = '<|message|>'
 CHANNEL = '<|channel|>'
 START = '<|start|>'
 ENDS = ('<|end|>', '<|call|>', '<|return|>', START, CHANNEL)
+"""The marks that end a message. In a string of a tool's arguments they are text, except for the start of the next."""
 MARKS = (MESSAGE, CHANNEL, START, '<|end|>', '<|call|>', '<|return|>', '<|constrain|>')
 """The special tokens of the format."""
 
 MESSAGE_ENDS = re.compile('|'.join(map(re.escape, ENDS)))
+
+CALL_HEAD = 'to=functions.'
+"""The beginning of a header that lacks its first mark."""
+
+HEADS = (CHANNEL, START, MESSAGE, 'assistant<|', CALL_HEAD)
+"""The beginnings of headers. A response begins within a message, so that its first header may lack marks."""
 
 LONGEST_HEAD = 13
 """The number of characters after which it is certain whether a text begins with a header."""
@@ -50,6 +59,8 @@ class HarmonyReader:
         self._channel = 'final'
         self._tool: str | None = None
         self._args: list[str] = []
+        self._strings = BracketScanner()
+        """Finds the strings of the arguments."""
         self._partial = PartialCallReader(())
         self._has_begun = False
 
@@ -78,6 +89,9 @@ class HarmonyReader:
                 yield from self._emit_body(self._take_held(undecided))
                 return
             yield from self._emit_body(self._take_held(end.start()))
+            if self._strings.is_in_string and end[0] != START:
+                yield from self._emit_body(self._take_held(end.end()))
+                continue
             yield from self._end_message()
             if end[0] not in (START, CHANNEL):
                 self._at = end.end()
@@ -88,7 +102,7 @@ class HarmonyReader:
         self._pieces = []
         if not self._in_header:
             yield from self._emit_body(held)
-        elif held and not truncated and not self._has_begun:
+        elif held.strip() and not truncated and not (self._has_begun and held.lstrip().startswith(HEADS)):
             yield 'text', held
         yield from self._end_message()
 
@@ -113,16 +127,14 @@ class HarmonyReader:
     def _may_begin_with_header(self) -> bool:
         """Return whether the text so far is, or may become, a header."""
         start = self._held.lstrip()  # all of it: nothing was taken before the first header
-        heads = (CHANNEL, START, MESSAGE, 'assistant<|')
-        return any(start.startswith(head) or head.startswith(start) for head in heads) or bool(
-            RECIPIENT.match(start) or ' to=functions'.startswith(self._held[:13])
-        )
+        return any(start.startswith(head) or head.startswith(start) for head in HEADS)
 
     def _emit_body(self, text: str) -> Iterator[Item]:
         if not text:
             return
         if self._tool is not None:
             self._args.append(text)
+            self._strings.feed_all(text)
             yield from self._partial.feed(text)
         elif self._channel == 'analysis':
             yield 'thinking', text
@@ -131,8 +143,10 @@ class HarmonyReader:
 
     def _end_message(self) -> Iterator[Item]:
         if self._tool is not None:
-            yield ToolCall(self._tool, ''.join(self._args).strip() or '{}')
+            args = ''.join(self._args).strip() or '{}'
+            yield ToolCall(self._tool, extract_json(args) if args.startswith('{') else args)
         self._tool, self._args, self._channel = None, [], 'final'
+        self._strings = BracketScanner()
 
     def _take_held(self, end: int) -> str:
         taken, self._at = self._held[self._at : end], end

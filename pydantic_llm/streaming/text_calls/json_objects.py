@@ -162,7 +162,8 @@ class JsonObjectReader:
         if over or (self._only_at_start and self._has_text):
             return len(self._held)
         decided = max(len(self._held) - count_overlap(self._held, OPENINGS), self._at)
-        return self._at + len(self._held[self._at : decided].rstrip())
+        text = self._held[self._at : decided].rstrip()
+        return len(self._held) if text and self._only_at_start else self._at + len(text)
 
     def _read_object(self, opening: re.Match[str], end: int | None, *, truncated: bool) -> Iterator[Item]:
         """Yield the calls or the text of an object; `end` is `None` if the response ends within it."""
@@ -209,8 +210,9 @@ class JsonObjectReader:
 
     def _emit_text(self, text: str) -> Iterator[Item]:
         """Yield text, except blank text after a call."""
-        if text and not (self._has_call and not text.strip()):
-            self._has_text = self._has_text or bool(text.strip())
+        if text.strip():
+            self._has_text, self._has_call = True, False
+        if text and not self._has_call:
             yield 'text', text
 
     def _take_held(self, end: int) -> str:

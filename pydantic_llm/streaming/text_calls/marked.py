@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from ..thinking import NOT_BLANK, count_overlap
 from .json_text import parse_value, to_args
+from .pythonic import decode_python_calls
 from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
 from .reader import CallKeys, Item, ToolCall
 from .unquoted import MarkedArgs, decode_verbatim, make_unquoted_call, split_marked
@@ -199,9 +200,13 @@ class MarkedReader:
         opening = find_opening(self._marks.openings, self._tools, body)
         calls = None if truncated and PARTIAL_NAME.fullmatch(body) else self._marks.decode(body)
         calls = keep_text(opening, calls, body)
+        if calls == []:  # an empty list calls nothing
+            return
         if calls and (self._tools is None or opening or all(call.name in self._tools for call in calls)):
             self._has_call = True
             yield from _keep_truncated(calls, body) if truncated else calls
+            if self._marks.end is None and not truncated:
+                yield from self._emit_text(AFTER_CALLS.sub('', body))
         elif not truncated or not (self._tools is None or CALL_START.match(body)):
             yield 'text', f'{self._blanks}{self._marks.start}{body}{end}'
 
@@ -213,6 +218,9 @@ def _keep_truncated(calls: list[ToolCall], body: str) -> Iterator[ToolCall]:
     is_incomplete = last.unquoted is not None and not body.rstrip().endswith('</function>')
     yield ToolCall(last.name, body.strip()) if is_incomplete else last
 
+
+AFTER_CALLS = re.compile(r'.*[}\])]', re.DOTALL)
+"""Calls without an end mark, which the text after them follows."""
 
 CALL_START = re.compile(r'\s*(?:[{\[<]|[\w.\-]*\s*(?:$|[{\[<]))')
 """The beginning of a call: a name perhaps, and its arguments."""
@@ -230,11 +238,21 @@ def decode_call(value: Any, keys: CallKeys = ('name', 'arguments')) -> ToolCall 
     if isinstance(function, dict):
         call = cast('dict[str, Any]', function)
     name_key, arguments_key = keys
-    name = call.get(name_key)
+    key = name_key if name_key in call else 'function'  # Llama 3 writes the name there
+    name = call.get(key)
     if not isinstance(name, str) or not name:
         return None
-    found = (call[key] for key in (arguments_key, 'arguments', 'parameters') if key in call)
-    return ToolCall(name, to_args(next(found, None)))
+    found = next((call[key] for key in (arguments_key, *ARGUMENTS_KEYS) if key in call), None)
+    if found is None:
+        found = {other: value for other, value in call.items() if other not in (key, *CALL_KEYS)}
+    return ToolCall(name, to_args(found))
+
+
+ARGUMENTS_KEYS = ('arguments', 'parameters', 'args', 'input', 'tool_input', 'kwargs')
+"""The keys of arguments in JSON."""
+
+CALL_KEYS = (*ARGUMENTS_KEYS, 'id', 'type', 'index', 'tool_call_id', 'call_id')
+"""The keys in JSON that are not arguments themselves. A model may leave out the object around the arguments."""
 
 
 def has_arguments(value: Any, keys: CallKeys) -> bool:
@@ -285,33 +303,39 @@ GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
 def decode_hermes(body: str) -> list[ToolCall] | None:
     """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
     if functions := [*split_calls(body, XML_FUNCTION, XML_END)]:
-        return [make_unquoted_call(found['name'], XML_PARAMETER, text) for found, text in functions]
-    if '<arg_key>' in body or not body.lstrip().startswith(('{', '[')):
-        name = GLM_NAME.match(body)
-        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body, decode_verbatim)] if name else None
-    return decode_json_calls(body)
+        return [_decode_function_body(found['name'], text) for found, text in functions]
+    if '<arg_key>' not in body and (text := _strip_fence(body).lstrip()).startswith(('{', '[')):
+        return decode_json_calls(text)
+    if name := GLM_NAME.match(body):
+        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body, decode_verbatim)]
+    return decode_python_calls(body) or None  # a model that was told to write Python
+
+
+def _decode_function_body(name: str, text: str) -> ToolCall:
+    """Decode what follows the name: JSON (Llama), or parameters between marks (Qwen3-Coder)."""
+    if text.lstrip().startswith('{'):
+        return ToolCall(name, extract_json(text))
+    return make_unquoted_call(name, XML_PARAMETER, text)
 
 
 def decode_function(body: str) -> list[ToolCall] | None:
-    """Decode what follows `<function=`: a name, and JSON (Llama) or parameters between marks (Qwen3-Coder)."""
+    """Decode what follows `<function=`."""
     name, end, rest = body.partition('>')
-    if not end or not FUNCTION_NAME.fullmatch(name):
-        return None
-    if rest.lstrip().startswith('{'):
-        return [ToolCall(name, extract_json(rest))]
-    return [make_unquoted_call(name, XML_PARAMETER, rest)]
+    return [_decode_function_body(name, rest)] if end and FUNCTION_NAME.fullmatch(name) else None
 
 
-MISTRAL_CALL = re.compile(r'\s*(?P<name>[\w.\-]+)(?:\[CALL_ID\][^\[]*)?\[ARGS\](?P<args>.*)', re.DOTALL)
+MISTRAL_CALL = re.compile(r'\s*(?P<name>[\w.\-]+)(?:(?:\[CALL_ID\][^\[]*)?\[ARGS\]|(?=\{))')
 
 
 def decode_mistral(body: str) -> list[ToolCall] | None:
     """Decode `name[ARGS]{...}` or `name{...}` (newer tokenizers), or a list of JSON objects (older ones)."""
-    if (call := MISTRAL_CALL.match(body)) is not None:
-        return [ToolCall(call['name'], extract_json(call['args']))]
-    if (bare := re.match(r'\s*([\w.\-]+)(\{.*)', body, re.DOTALL)) is not None:
-        return [ToolCall(bare[1], extract_json(bare[2]))]
-    return decode_json_calls(body)
+    calls: list[ToolCall] = []
+    at = 0
+    while (call := MISTRAL_CALL.match(body, at)) is not None:
+        parsed = parse_value(body, call.end())
+        at = parsed[1] if parsed else len(body)
+        calls.append(ToolCall(call['name'], extract_json(body[call.end() : at])))
+    return calls or decode_json_calls(body)
 
 
 def extract_json(text: str) -> str:
@@ -325,7 +349,7 @@ def extract_json(text: str) -> str:
 
 
 DEEPSEEK_CALL = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
-FENCED = re.compile(r'```(?:json)?\s*(?P<json>.*?)\s*(?:```|$)', re.DOTALL)
+FENCE = re.compile(r'\s*```(?:json)?\s*')
 
 
 def decode_deepseek(body: str) -> list[ToolCall] | None:
@@ -338,8 +362,13 @@ def _decode_deepseek_call(head: str, body: str) -> ToolCall:
     if head.strip() != 'function':
         return ToolCall(head.strip(), extract_json(body))
     name, _, rest = body.partition('\n')
-    fenced = FENCED.search(rest)
-    return ToolCall(name.strip(), extract_json(fenced['json'] if fenced else rest))
+    return ToolCall(name.strip(), extract_json(_strip_fence(rest)))
+
+
+def _strip_fence(text: str) -> str:
+    """Return a text without the code fence around it."""
+    fence = FENCE.match(text)
+    return text[fence.end() :].rstrip().removesuffix('```').rstrip() if fence else text
 
 
 KIMI_CALL = re.compile(
@@ -385,4 +414,8 @@ FUNCTION = Marks('<function=', '</function>', decode_function, FUNCTION_ARGS)
 HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS))
 MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral, (*MISTRAL_ARGS, make_json_opening()))
 DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS))
+DEEPSEEK_ONE = Marks(
+    DEEPSEEK_CALL[0], DEEPSEEK_CALL[-1], lambda body: decode_deepseek(f'{DEEPSEEK_CALL[0]}{body}')
+)
+"""One call of DeepSeek without the marks of its section."""
 KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi, (KIMI_ARGS,))

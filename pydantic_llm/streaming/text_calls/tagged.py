@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from json import JSONDecodeError, dumps, loads
+from json import dumps
 from typing import Any, cast
 
 from ..thinking import count_overlap
@@ -40,10 +40,8 @@ def decode_gemma(body: str, quote: str = GEMMA_QUOTE) -> list[ToolCall] | None:
     written = [
         dumps(piece, ensure_ascii=False) if index % 2 else _add_quotes(piece) for index, piece in enumerate(pieces)
     ]
-    try:
-        return [ToolCall(found['name'], to_args(loads(''.join(written))))]
-    except JSONDecodeError:  # truncated, or a value without quotes
-        return [ToolCall(found['name'], args.strip())]
+    parsed = parse_value(''.join(written))  # not if it is truncated, or a value has no quotes
+    return [ToolCall(found['name'], args.strip() if parsed is None else to_args(parsed[0]))]
 
 
 class GemmaArgs:
@@ -143,6 +141,12 @@ def decode_built_in(body: str) -> list[ToolCall] | None:
     return [ToolCall(found['name'], calls[0].args)] if found and calls else None
 
 
+def decode_lfm(body: str) -> list[ToolCall] | None:
+    """Decode Python, or JSON if a system prompt asks for it: https://docs.liquid.ai/lfm/key-concepts/tool-use"""
+    calls = decode_python_calls(body)
+    return decode_json_calls(body) if calls is None else calls
+
+
 def decode_open_function(body: str) -> list[ToolCall] | None:
     """Decode Qwen3-Coder's call if its first mark is missing; `None` if text follows the function."""
     text = f'<function={body}'
@@ -190,7 +194,7 @@ OLDER_DSML = Marks(
     '<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml, (make_invoke_opening('｜DSML｜'),)
 )
 """The calls of DeepSeek 3.2. Version 4 changed the mark around them."""
-LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_python_calls)
+LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_lfm)
 COMMAND = Marks('<|START_ACTION|>', '<|END_ACTION|>', decode_command, (COMMAND_OPENING,))
 APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus, (APERTUS_OPENING,))
 NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls, JSON_OPENINGS)

@@ -50,7 +50,9 @@ def split_marked(text: str, marks: Sequence[str]) -> Iterator[list[str]]:
         starts: list[tuple[int, int]] = []
         for mark in marks:
             if (found := text.find(mark, at)) < 0:
-                return
+                if len(starts) < len(marks) - 1:
+                    return
+                found = len(text.rstrip())  # the last argument may lack its last mark
             at = found + len(mark)
             starts.append((found, at))
         yield [text[start:end] for (_, start), (end, _) in pairwise(starts)]
