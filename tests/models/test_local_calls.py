@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -529,6 +530,14 @@ def test_arguments_stay_as_the_model_writes_them() -> None:
             'kimi',
             '<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "a <|tool_call_end|> b"}',
         ),
+        (
+            'harmony',
+            '<|channel|>commentary to=functions.get_weather<|message|>{"city": "a <|end|> <|call|> \\" b"}<|call|>',
+        ),
+        (
+            'deepseek',
+            '<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```\n{"city": "a ``` b"}\n```<｜tool▁call▁end｜>',
+        ),
     ],
 )
 def test_a_mark_inside_of_an_argument_does_not_end_the_call(format: str, text: str) -> None:
@@ -538,6 +547,100 @@ def test_a_mark_inside_of_an_argument_does_not_end_the_call(format: str, text: s
         [city] = json.loads(call.args).values()
         assert city.startswith('a ')
         assert city.endswith(' b')
+
+
+BROKEN = {
+    'fenced JSON between marks': (
+        'hermes',
+        '<tool_call>```json\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n```</tool_call>',
+    ),
+    'JSON in a function': ('hermes', '<tool_call><function=add>{"a": 2, "b": 3}</function></tool_call>'),
+    'a parameter without an end': (
+        'hermes',
+        '<tool_call><function=add><parameter=a>2</parameter>\n<parameter=b>\n3\n</function>\n</tool_call>',
+    ),
+    'Python between marks': ('hermes', '<tool_call>add(a=2, b=3)</tool_call>'),
+    'another key of arguments': ('hermes', '<tool_call>{"name": "add", "args": {"a": 2, "b": 3}}</tool_call>'),
+    'arguments beside the name': ('hermes', '<tool_call>{"id": "c", "name": "add", "a": 2, "b": 3}</tool_call>'),
+    'the name under another key': ('llama', '{"type": "function", "function": "add", "parameters": {"a": 2, "b": 3}}'),
+    'Python of Llama': ('llama', '[add(a=2, b=3)]'),
+    'a comma too many': ('gemma', '<|tool_call>call:add{a:2,b:3,}<tool_call|>'),
+    'JSON in place of Python': (
+        'lfm',
+        '<|tool_call_start|>[{"name": "add", "arguments": {"a": 2, "b": 3}}]<|tool_call_end|>',
+    ),
+    'an empty list before': (
+        'lfm',
+        '<|tool_call_start|>[]<|tool_call_end|><|tool_call_start|>[add(a=2, b=3)]<|tool_call_end|>',
+    ),
+    'a brace too many': ('harmony', '<|channel|>commentary to=functions.add<|message|>{"a": 2, "b": 3}}<|call|>'),
+    'quotes of Python': ('harmony', "to=functions.add<|message|>{'a': 2, 'b': 3}<|call|>"),
+    'no marks of the section': (
+        'deepseek',
+        '<｜tool▁call▁begin｜>add<｜tool▁sep｜>{"a": 2, "b": 3}<｜tool▁call▁end｜>',
+    ),
+}
+
+
+@pytest.mark.parametrize(('format', 'text'), BROKEN.values(), ids=BROKEN)
+def test_a_call_that_breaks_its_format_keeps_its_arguments(format: str, text: str) -> None:
+    for pieces in ([text], [*text]):
+        assert normalize_args(read_response(format, pieces)) == [ADD]
+
+
+ADD_ARGS, PARIS_ARGS = '{"a": 2, "b": 3}', '{"city": "Paris"}'
+ADD_JSON, PARIS_JSON = (
+    f'{{"name": "{name}", "arguments": {args}}}' for name, args in (('add', ADD_ARGS), ('get_weather', PARIS_ARGS))
+)
+
+
+@pytest.mark.parametrize(
+    ('format', 'text'),
+    [
+        ('mistral', f'[TOOL_CALLS]add{ADD_ARGS}get_weather{PARIS_ARGS} So.'),
+        ('mistral', f'[TOOL_CALLS][{ADD_JSON}, {PARIS_JSON}] So.'),
+        ('granite', f'<function_call> {ADD_JSON}<function_call> {PARIS_JSON} So.'),
+        (
+            'harmony',
+            f'to=functions.add<|message|>{ADD_ARGS}<|call|>to=functions.get_weather<|message|>{PARIS_ARGS}<|end|> So.',
+        ),
+    ],
+)
+def test_text_and_calls_after_a_call_are_not_lost(format: str, text: str) -> None:
+    for pieces in ([text], [*text]):
+        assert normalize_args(read_response(format, pieces)) == [ADD, PARIS, ('text', ' So.')]
+
+
+COMMON = (
+    '\n',
+    ' ',
+    'Hm. ',
+    'add',
+    '2',
+    '{"a": 2}',
+    '{"name": "add", "arguments": {"a": 2}}',
+    '"',
+    '}',
+    ']',
+    '<',
+    "'",
+    '```json\n',
+)
+"""Pieces of text that each format meets, beside its own."""
+
+
+@given(st.data())
+def test_any_mix_of_marks_in_any_pieces_is_read_alike(data: st.DataObject) -> None:
+    format = data.draw(st.sampled_from([*CALL_FORMATS]))
+    own = [
+        piece for sample in SAMPLES if sample.format == format for piece in re.findall(r'<[^<>]*>|[^<>]+', sample.text)
+    ]
+    text = ''.join(data.draw(st.lists(st.sampled_from([*CALL_FORMATS[format].marks, *own, *COMMON]), max_size=7)))
+    truncated = data.draw(st.booleans())
+    cuts = sorted({0, *data.draw(st.sets(st.integers(0, len(text)), max_size=4)), len(text)})
+    whole, _ = build_parts(Sample(format, text, ()), [text], truncated=truncated)
+    for pieces in ([text[a:b] for a, b in pairwise(cuts)], [*text]):
+        assert build_parts(Sample(format, text, ()), pieces, truncated=truncated)[0] == whole
 
 
 def test_a_call_with_an_argument_that_does_not_end_leaves_the_text_after_it() -> None:

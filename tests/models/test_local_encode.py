@@ -27,14 +27,17 @@ from pydantic_llm.messages import (
 )
 from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
 from pydantic_llm.models.local import SHARED_SETTINGS, Sampling, Tokenizer, key_of, sampling_from
+from pydantic_llm.models.local.decode import ResponseDecoder
 from pydantic_llm.models.local.encode import RequestEncoder
 from pydantic_llm.models.local.options import LocalOptions
 from pydantic_llm.models.local.schemas import close_objects
 from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.streaming.draft import ResponseDraft
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.prepare import PreparedRequest, prepare
+from tests.replay import replay
 
 HERMES = '{{ tools }} <tool_call>'
 WITHOUT_TOOLS = '{{ messages }}'
@@ -294,6 +297,50 @@ def test_thinking_opened_by_the_template_is_closed_if_there_is_a_constraint() ->
     assert encoded.text == 'prompt<think>\n</think>\n\n'
     assert encoded.tags is not None
     assert encoded.tags.kind == 'text'
+
+
+@pytest.mark.parametrize('ends', ['', '[THINK]\n'])
+def test_tags_of_thinking_are_those_of_the_vocabulary(ends: str) -> None:
+    hub = FakeHub(HERMES, ends=ends)
+    hub.get_added_vocab = lambda: {'[THINK]': 1, '[/THINK]': 2, '<|channel>': 3, '<channel|>': 4}  # type: ignore[method-assign]
+    encoded = make_encoder(hub).encode(request('Rain?'))
+    assert encoded.tags is not None
+    assert {'[THINK]', '[/THINK]', '<|channel>', '<channel|>', '</think>'} <= {*encoded.visible_tokens}
+    text = 'Hm.[/THINK]Yes.' if ends else '[THINK]Hm.[/THINK]Yes.'
+    assert [*encoded.tags.feed(text)] == [('thinking', 'Hm.'), ('text', 'Yes.')]
+
+
+def decode(text: str, *, truncated: bool = False) -> list[tuple[str, str]]:
+    """Return the kind and content of each part of a response of characters; its events give the same parts."""
+    encoded = make_encoder(FakeHub(HERMES)).encode(request('Rain?', ModelRequestParameters([WEATHER])))
+    draft = ResponseDraft('tiny', 'transformers', None, [])
+    decoder = ResponseDecoder(draft, calls=encoded.calls, tags=encoded.tags, tools=[WEATHER])
+    for character in text:
+        decoder.feed(character)
+    decoder.close(truncated=truncated)
+    draft.parts.end()
+    parts = draft.parts.get()
+    assert replay(draft.parts.take_events()) == parts
+    return [(part.part_kind, f'{getattr(part, "args", getattr(part, "content", ""))}') for part in parts]
+
+
+RAIN = '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>'
+
+
+def test_thinking_without_a_start_tag_is_thinking() -> None:
+    assert decode(f'Hm.</think>\n\nWell. {RAIN}') == [
+        ('thinking', 'Hm.'),
+        ('text', 'Well.'),
+        ('tool-call', '{"city": "Oslo"}'),
+    ]
+    assert decode('Write `</think>`.') == [('text', 'Write `</think>`.')]
+
+
+def test_a_call_in_thinking_without_an_end_tag_is_a_call_unless_it_was_truncated() -> None:
+    thinking = ('thinking', f'Hm. {RAIN}')
+    assert decode(f'<think>Hm. {RAIN}') == [thinking, ('tool-call', '{"city": "Oslo"}')]
+    assert decode(f'<think>Hm. {RAIN}', truncated=True) == [thinking]
+    assert decode(f'<think>Hm. {RAIN}</think>No.') == [thinking, ('text', 'No.')]
 
 
 def test_thinking_opened_by_the_template_is_thinking() -> None:

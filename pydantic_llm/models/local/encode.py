@@ -7,7 +7,7 @@ https://huggingface.co/docs/transformers/en/chat_templating
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from ...profiles.thinking import FIXED, NO_LIMIT, ThinkingScale
 from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
 from ...streaming.text_calls.forced import ForcedReader
 from ...streaming.text_calls.formats import CallFormatName
-from ...streaming.thinking import ThinkTags
+from ...streaming.thinking import THINK_TAGS, ThinkTags
 from ...tools.definition import ToolDefinition
 from ...wire.history import fit_history
 from ...wire.prepare import PreparedRequest
@@ -111,7 +111,7 @@ class RequestEncoder:
         options = {**self._options, **self._encode_thinking(request)}
         text, images = self._render(request, tools, options)
         constraint = self._make_constraint(request, tools, is_forced=is_forced)
-        tags = None if self.format.reads_thinking else _make_think_tags(request, text)
+        tags = None if self.format.reads_thinking else make_think_tags(self._find_tags(request), text)
         if constraint is not None and tags is not None and tags.kind == 'thinking':
             # The template has opened the thinking block, but the constraint is for the text after it: close it.
             text, tags = f'{text.rstrip()}\n{tags.end}\n\n', replace(tags, kind='text')
@@ -122,8 +122,22 @@ class RequestEncoder:
             return EncodedRequest(text + opening, images, constraint, ForcedReader(self.keys), None, ())
         has_reader = bool(tools) or self.format.reads_thinking
         calls = self.format.make([tool.name for tool in tools], self.keys) if has_reader else None
-        visible = (*(self.format.marks if has_reader else ()), *((tags.start, tags.end) if tags else ()))
+        visible = (*(self.format.marks if has_reader else ()), *self._find_tag_tokens(tags))
         return EncodedRequest(text, images, constraint, calls, tags, visible)
+
+    # thinking between tags
+
+    def _find_tags(self, request: PreparedRequest) -> Sequence[tuple[str, str, str]]:
+        """Return the tags of the profile, and those in the chat template or the vocabulary."""
+        start, end = request.profile.thinking_tags
+        known = (self._template, self._tokenizer.added_tokens)
+        return (start, end, ''), *(tags for tags in THINK_TAGS if any(tags[1] in source for source in known))
+
+    def _find_tag_tokens(self, tags: ThinkTags | None) -> Iterator[str]:
+        """Yield the tags, and the special tokens in them, which must stay in the text."""
+        for start, end, *_ in ((tags.start, tags.end), *tags.others) if tags else ():
+            yield from (start, end)
+            yield from (token for token in self._tokenizer.added_tokens if token in start or token in end)
 
     # the input of the template
 
@@ -236,8 +250,8 @@ def _find_thinking_field(template: str) -> str | None:
     return 'thinking' if re.search(r'message\.thinking|\[.thinking.\]', template) else None
 
 
-def _make_think_tags(request: PreparedRequest, text: str) -> ThinkTags:
-    """Return a splitter for the profile's tags. Some templates end the prompt with the start tag."""
-    start, end = request.profile.thinking_tags
-    is_open = text.rstrip().endswith(start)
-    return ThinkTags(start, end, 'thinking' if is_open else 'start')
+def make_think_tags(tags: Sequence[tuple[str, str, str]], prompt: str) -> ThinkTags:
+    """Return a splitter for these tags. Some templates end the prompt with a start tag."""
+    opened = [(start, end) for start, end, _ in tags if prompt.rstrip().endswith(start)]
+    start, end = opened[0] if opened else tags[0][:2]
+    return ThinkTags(start, end, 'thinking' if opened else 'start', others=tags)

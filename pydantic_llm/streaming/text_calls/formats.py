@@ -160,7 +160,10 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         'dsml', DSML, OLDER_DSML, signs=('｜DSML｜',), others=('｜DSML｜', OLDER_DSML.start, f'{OLDER_DSML.end}')
     ),
     'deepseek': CallFormat(
-        'deepseek', read_marked(DEEPSEEK, DEEPSEEK_ONE), (DEEPSEEK.start,), (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS)
+        'deepseek',
+        read_marked(DEEPSEEK, DEEPSEEK_ONE),
+        (DEEPSEEK.start,),
+        (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS),
     ),
     'kimi': CallFormat('kimi', read_marked(KIMI, KIMI_CALL), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)),
     'gemma': CallFormat('gemma', read_marked(GEMMA), (GEMMA.start,), (GEMMA.start, f'{GEMMA.end}', '<|"|>')),

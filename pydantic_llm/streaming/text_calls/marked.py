@@ -15,8 +15,8 @@ from typing import Any, cast
 
 from ..thinking import NOT_BLANK, count_overlap
 from .json_text import parse_value, to_args
-from .pythonic import decode_python_calls
 from .partial_args import Opening, PartialCallReader, find_opening, keep_text, make_json_opening
+from .pythonic import decode_python_calls
 from .reader import CallKeys, Item, ToolCall
 from .unquoted import MarkedArgs, decode_verbatim, make_unquoted_call, split_marked
 from .values import ValueScanner, split_calls
@@ -414,8 +414,6 @@ FUNCTION = Marks('<function=', '</function>', decode_function, FUNCTION_ARGS)
 HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS))
 MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral, (*MISTRAL_ARGS, make_json_opening()))
 DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS))
-DEEPSEEK_ONE = Marks(
-    DEEPSEEK_CALL[0], DEEPSEEK_CALL[-1], lambda body: decode_deepseek(f'{DEEPSEEK_CALL[0]}{body}')
-)
+DEEPSEEK_ONE = Marks(DEEPSEEK_CALL[0], DEEPSEEK_CALL[-1], lambda body: decode_deepseek(f'{DEEPSEEK_CALL[0]}{body}'))
 """One call of DeepSeek without the marks of its section."""
 KIMI = Marks('<|tool_calls_section_begin|>', '<|tool_calls_section_end|>', decode_kimi, (KIMI_ARGS,))

@@ -142,7 +142,10 @@ def decode_built_in(body: str) -> list[ToolCall] | None:
 
 
 def decode_lfm(body: str) -> list[ToolCall] | None:
-    """Decode Python, or JSON if a system prompt asks for it: https://docs.liquid.ai/lfm/key-concepts/tool-use"""
+    """Decode Python, or JSON if a system prompt asks for it.
+
+    https://docs.liquid.ai/lfm/key-concepts/tool-use
+    """
     calls = decode_python_calls(body)
     return decode_json_calls(body) if calls is None else calls
 
