@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import UserError
+from ..transport.failure_reasons import find_reason, iterate_details
 
 __all__ = ('Emit', 'MCPConnection', 'MCPLog', 'MCPProgress')
 
@@ -135,4 +136,4 @@ def _describe(error: BaseException) -> str:
         case FileNotFoundError(filename=str(name)):
             return f'the command {name!r} was not found'
         case _:
-            return str(error) or type(error).__name__
+            return find_reason(str(error) or type(error).__name__, iterate_details(error))[0]

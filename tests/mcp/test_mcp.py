@@ -184,7 +184,7 @@ def test_synchronous_runs_work_one_after_the_other() -> None:
             "'no-such-program' cannot be reached: the command 'no-such-program' was not found$",
         ),
         (lambda: MCPToolset.stdio(sys.executable, '-c', 'pass'), 'cannot be reached'),
-        (lambda: MCPToolset('http://127.0.0.1:9/mcp'), 'cannot be reached'),
+        (lambda: MCPToolset('http://127.0.0.1:9/mcp'), 'cannot be reached: connection refused$'),
         (lambda: MCPToolset.stdio('sleep', '60', connect_timeout=0.3), 'did not answer within 0.3 s'),
     ],
 )
