@@ -139,7 +139,7 @@ def _make_recipe(arguments: Namespace) -> tuple[ModelRecipe | VLLMRecipe, str]:
     share = arguments.workers or 2 if arguments.engine == 'ray' else 1
     requests, tokens = arguments.requests_per_minute, arguments.tokens_per_minute
     recipe = ModelRecipe(
-        names=[resolve_name(name, arguments.base_url) for name in arguments.model or [None]],
+        names=[*dict.fromkeys(resolve_name(name, arguments.base_url) for name in arguments.model or [None])],
         base_url=arguments.base_url,
         requests_per_minute=requests and requests / share,
         tokens_per_minute=tokens and tokens / share,

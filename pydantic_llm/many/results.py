@@ -16,6 +16,7 @@ from ..exceptions import (
     ModelAPIError,
     NotFoundError,
     QuotaExceededError,
+    RateLimitError,
     UnexpectedModelBehavior,
     UnknownPriceError,
     UserError,
@@ -103,4 +104,5 @@ def is_fatal(error: BaseException) -> bool:
     """Return whether every further row would get this error too."""
     if isinstance(error, FallbackExceptionGroup):
         return all(map(is_fatal, error.exceptions))
-    return isinstance(error, FATAL)
+    is_limit = isinstance(error, RateLimitError) and not error.retryable  # a budget of a day, not of a minute
+    return is_limit or isinstance(error, FATAL)

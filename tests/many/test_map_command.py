@@ -147,6 +147,18 @@ def test_a_wrong_key_ends_the_job_and_the_next_run_goes_on(server: Server) -> No
     assert run_on(server) == 0
 
 
+def test_a_budget_that_is_spent_ends_the_job_and_the_next_run_goes_on(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.faults['Say row 5'] = Fault(status=429, headers={'x-should-retry': 'false', 'retry-after': '9999'})
+    assert run_on(server, '--concurrency', '1') == 1
+    assert 'the same command goes on with the rest' in capsys.readouterr().err
+    assert len(read()) == 5
+    server.faults = {}
+    assert run_on(server, '-m', 'openai:m') == 0  # the same model twice is one
+    assert len(read()) == 20
+
+
 def test_a_batch_runs_at_the_vendor_and_is_found_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
