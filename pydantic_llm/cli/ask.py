@@ -27,7 +27,7 @@ def ask(arguments: Namespace) -> None:
     """Send the prompt and the files to the model, and print the response. Raises `UsageError` if both are missing."""
     template = apply_template(arguments)
     given = ' '.join(arguments.prompt)
-    if arguments.save:
+    if arguments.save is not None:
         save_template(arguments.save, arguments, given)
         return
     piped, piped_file = ('', None) if '-' in arguments.attach else split_standard_input()

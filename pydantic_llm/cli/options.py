@@ -111,7 +111,8 @@ SAVED_OPTIONS: dict[str, Option] = {
     option.name: option
     for group, options in OPTIONS.items()
     for option in options
-    if group in ('model', 'tools', 'settings') or option.name in ('schema', 'schema_multi', 'extract', 'extract_last')
+    if group in ('model', 'tools', 'settings')
+    or option.name in ('attach', 'schema', 'schema_multi', 'extract', 'extract_last')
 }
 """The options that a template can hold."""
 

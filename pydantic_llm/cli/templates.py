@@ -10,10 +10,12 @@ import json
 import re
 import tomllib
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from .._suggestions import suggest_or_list
 from ..exceptions import UserError
 from .errors import UsageError
 from .folders import home_folder, write_private
@@ -74,9 +76,21 @@ def apply_template(arguments: Namespace) -> str | None:
             setattr(arguments, name, [*value, *old])
         elif old is None or old is False:
             setattr(arguments, name, value)
+    _check_params(arguments, Template(f'{prompt or ""}\n{arguments.system or ""}').get_identifiers())
     if arguments.system is not None:
         arguments.system = _substitute(arguments.system, arguments, '')
     return prompt
+
+
+def _check_params(arguments: Namespace, names: Sequence[str]) -> None:
+    """Raise `UsageError` for a `-p` without a value, or with a name that the template does not have."""
+    for param in arguments.param:
+        name, separator, _ = param.partition('=')
+        if not separator:
+            raise UsageError(f'-p {param!r} has no value: write -p name=value')
+        if name not in names:
+            hint = suggest_or_list(name, names) if names else ''
+            raise UsageError(f'the template {arguments.template!r} has no ${name}{hint}')
 
 
 def fill_prompt(template: str | None, text: str, arguments: Namespace) -> str:

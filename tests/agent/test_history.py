@@ -125,7 +125,7 @@ async def test_a_processor_that_returns_something_else_is_named(returned: Any, p
 
 @pytest.mark.parametrize('given', ['text', lambda messages: messages, [lambda: None], [1]])
 def test_processors_are_checked_when_the_agent_is_made(given: Any) -> None:
-    with pytest.raises(UserError, match="^history_processors takes a list of functions|'<lambda>' must take one"):
+    with pytest.raises(UserError, match=r"^history_processors takes a list of functions|'<lambda>' must take one"):
         Agent(Scripted('hi'), history_processors=given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -28,6 +29,35 @@ def test_a_template_has_options_and_a_prompt(cli: Cli, scripted: Scripted, home:
     assert prompt(scripted) == 'Summarize: A text.'
     assert scripted.requests[-1][1].instructions == 'Write short.'
     assert scripted.requests[-1][1].model_settings == {'top_p': 0.5}
+
+
+def test_a_template_keeps_files(cli: Cli, scripted: Scripted, tmp_path: Path) -> None:
+    (tmp_path / 'rules.txt').write_text('Be brief.')
+    cli('-m', 'scripted:a', '-a', 'rules.txt', 'Review $input', '--save', 'review')
+    assert cli('-t', 'review', 'this').code == 0
+    [file, text] = cast('list[Any]', prompt(scripted))
+    assert (file.data, text) == (b'Be brief.', 'Review this')
+
+
+@pytest.mark.parametrize(
+    ('param', 'message'),
+    [
+        ('style', "-p 'style' has no value: write -p name=value"),
+        ('stile=short', "the template 'a' has no $stile; did you mean 'style'?"),
+        ('x=1', "the template 'a' has no $x; known are style"),
+    ],
+)
+def test_a_wrong_value_of_a_template_is_one_line(cli: Cli, param: str, message: str) -> None:
+    cli('-m', 'test', '-s', 'Write $style.', '--save', 'a')
+    run = cli('-t', 'a', '-p', param, 'hi')
+    assert (run.code, run.out, run.err.count('\n')) == (2, '', 1)
+    assert message in run.err
+
+
+def test_a_template_without_a_name_is_not_saved(cli: Cli) -> None:
+    run = cli('-m', 'test', 'hi', '--save', '')
+    assert (run.code, run.out) == (2, '')
+    assert "'' cannot be the name of a template" in run.err
 
 
 def test_options_of_the_command_line_win(cli: Cli, scripted: Scripted) -> None:
