@@ -126,3 +126,13 @@ def test_each_attribute_exists(page: str) -> None:
 def test_the_page_on_smolagents_has_every_class_and_parameter() -> None:
     left = ' '.join(old for old, _ in rows('from-smolagents.md'))
     assert [name for name in sorted(SMOLAGENTS) if not re.search(rf'\b{name}\b', left)] == []
+
+
+@pytest.mark.parametrize('resource', ['chat.completions', 'responses'])
+def test_the_page_on_the_openai_sdk_has_every_parameter_of_a_request(resource: str) -> None:
+    """Those that the SDK has now; a parameter of a later version is a row of the page."""
+    module = pytest.importorskip(f'openai.resources.{resource}')
+    owner = getattr(module, resource.rpartition('.')[2].title())
+    left = ' '.join(old for old, _ in rows('from-openai.md'))
+    parameters = inspect.signature(owner.create).parameters.keys() - {'self', 'stream', 'model', 'messages'}
+    assert [name for name in sorted(parameters) if not re.search(rf'\b{name}=', left)] == []
