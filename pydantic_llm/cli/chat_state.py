@@ -130,6 +130,7 @@ def load_history(file: Path) -> list[ModelMessage]:
 
 def save_history(file: Path, messages: list[ModelMessage]) -> None:
     """Save a conversation. The old file is replaced when the new one is complete."""
+    file = file.resolve()  # a link stays
     new = file.with_name(f'.{file.name}.new')
     new.write_bytes(ModelMessagesTypeAdapter.dump_json(messages, indent=2))
     new.replace(file)

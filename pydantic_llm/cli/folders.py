@@ -83,7 +83,11 @@ def make_private(path: Path) -> None:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a file that only the owner may read. The old file is replaced when the new one is complete."""
+    """Write a file that only the owner may read. The old file is replaced when the new one is complete.
+
+    A link stays, and the file that it leads to is replaced: some users keep their configuration in another folder.
+    """
+    path = path.resolve()
     new = path.with_name(f'.{path.name}.new')
     make_private(new)
     new.write_text(content, encoding='utf-8')

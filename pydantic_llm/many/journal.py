@@ -119,7 +119,8 @@ class Journal:
 
 
 def replace_file(path: Path, pieces: Iterator[bytes]) -> None:
-    """Write a file under another name, and give it this name when it is complete and on disk."""
+    """Write a file under another name, and give it this name when it is complete and on disk. A link stays."""
+    path = path.resolve()
     new = path.with_name(f'.{path.name}.new')
     with new.open('wb') as file:
         file.writelines(pieces)

@@ -66,6 +66,7 @@ def _write_parquet(path: Path, kinds: Mapping[str, Kind], records: Iterator[dict
         'boolean': arrow.bool_(),
     }
     schema = arrow.schema([(name, types[kind]) for name, kind in kinds.items()])
+    path = path.resolve()  # a link stays
     new = path.with_name(f'.{path.name}.new')
     with parquet.ParquetWriter(new, schema) as writer:
         while rows := [[*iter_values(record, kinds)] for record in islice(records, BATCH)]:

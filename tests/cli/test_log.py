@@ -241,6 +241,17 @@ def test_a_row_that_another_program_has_changed_is_one_line(cli: Cli, home: Path
         assert (run.code, run.err.count('\n')) in ((0, 0), (1, 1)), run.err
 
 
+def test_a_link_to_the_configuration_stays_one(cli: Cli, home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    (home / 'config.json').symlink_to(tmp_path / 'dotfile.json')
+    (tmp_path / 'talk.json').symlink_to(tmp_path / 'kept.json')
+    assert cli('logs', 'off').code == cli('chat', '-m', 'test', '--history', 'talk.json', stdin='Hi\n').code == 0
+    assert (home / 'config.json').is_symlink()
+    assert (tmp_path / 'talk.json').is_symlink()
+    assert json.loads((tmp_path / 'dotfile.json').read_text()) == {'log': False}
+    assert len(json.loads((tmp_path / 'kept.json').read_text())) == 2
+
+
 @pytest.mark.parametrize('content', ['{"model": 3}', '{"log": "no"}', '[]', '{', '\ufffd'])
 def test_a_wrong_configuration_is_named(cli: Cli, home: Path, content: str) -> None:
     home.mkdir()

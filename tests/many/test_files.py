@@ -210,6 +210,18 @@ def fill(path: Path) -> None:
     results.close()
 
 
+@pytest.mark.parametrize('ending', ['jsonl', 'csv', 'parquet'])
+def test_a_link_to_the_file_of_results_stays_one(tmp_path: Path, ending: str) -> None:
+    if ending == 'parquet':
+        pytest.importorskip('pyarrow')
+    (tmp_path / 'disk').mkdir()
+    link, target = tmp_path / f'out.{ending}', tmp_path / 'disk' / f'results.{ending}'
+    link.symlink_to(target)
+    fill(link)
+    assert link.is_symlink()
+    assert target.stat().st_size > 100
+
+
 def test_a_file_of_json_lines_is_in_the_order_of_rows_at_the_end(tmp_path: Path) -> None:
     fill(tmp_path / 'out.jsonl')
     records = [json.loads(line) for line in (tmp_path / 'out.jsonl').read_text('utf-8').splitlines()]
