@@ -86,7 +86,8 @@ def collect_token_ids(*values: int | Sequence[int] | None) -> frozenset[int]:
 
 def find_context_length(config: Callable[[str], Any]) -> int | None:
     """Return the context length in tokens, if it is known. `config` returns the value of a key, or `None`."""
-    return next((int(value) for name in LENGTHS if (value := config(name))), None)
+    # XLNet, which has no limit, writes -1.
+    return next((int(value) for name in LENGTHS if (value := config(name)) and int(value) > 0), None)
 
 
 def decode_generation_config(generation: Mapping[str, Any]) -> Sampling:

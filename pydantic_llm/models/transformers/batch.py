@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ..local import Job
 from ..local.prefix_cache import PrefixCache
+from .caches import Extras
 from .choose import choose
 from .forward import Forward
 from .prefixes import Prefixes
@@ -50,8 +51,8 @@ class _Batch:
     tokens: Tensor
     """Shape [rows]: each row's newest token, which the cache does not hold yet."""
     padded: bool
-    deltas: Any = None
-    """The offset that images add to later positions (see `Forward`); `None` if the model has no such offset."""
+    extras: Extras | None = None
+    """What the next tokens of the only row need besides the cache."""
 
 
 @dataclass(slots=True)
@@ -158,7 +159,7 @@ class BatchRunner:
         self._partial = None
         return self._begin_responses([partial.row], logits, partial.cache, None)
 
-    def _begin_responses(self, rows: list[Row], logits: Tensor, cache: Any, deltas: Any) -> list[Job]:
+    def _begin_responses(self, rows: list[Row], logits: Tensor, cache: Any, extras: Extras | None) -> list[Job]:
         """Choose the first token of each row, then add the rows that are not done to a batch."""
         lengths = [len(row.prompt.tokens) for row in rows]
         batch = _Batch(
@@ -169,7 +170,7 @@ class BatchRunner:
             positions=self._forward.tensor(lengths),
             tokens=self._forward.tensor([0] * len(rows)),
             padded=len(set(lengths)) > 1,
-            deltas=deltas,
+            extras=extras,
         )
         changed = self._choose_tokens(batch, logits)
         self._prefixes.save(rows, cache, lengths, batch.key)
@@ -182,7 +183,7 @@ class BatchRunner:
     def _add_batch(self, batch: _Batch) -> None:
         """Append the rows to the batch with their key, if there is one that can take them."""
         for other in self._batches:
-            if other.key == batch.key and self._forward.can_merge and batch.deltas is None and other.deltas is None:
+            if other.key == batch.key and self._forward.can_merge and batch.extras is None and other.extras is None:
                 self._merge_batches(other, batch)
                 return
         self._batches.append(batch)
@@ -194,7 +195,7 @@ class BatchRunner:
         forward.use_adapter(batch.key.adapter)
         batch.mask = forward.extend_mask(batch.mask)
         logits = forward.next_logits(
-            batch.tokens, batch.positions, batch.cache, batch.mask if batch.padded else None, batch.deltas
+            batch.tokens, batch.positions, batch.cache, batch.mask if batch.padded else None, batch.extras
         )
         batch.positions += 1
         return self._choose_tokens(batch, logits)

@@ -153,34 +153,39 @@ class TransformersEngine(WorkerEngine):
         return self._prefix_cache is not None and self._prefix_cache.shrink()
 
     def _test_limits(self, loaded: Loaded) -> Limits:
-        """Return what is right for the model: its logits in each way are compared with those without a cache.
+        """Return what is right for the model: its logits in each way are compared with those of `generate`.
 
         Raises `UserError` if the model cannot run at all.
         """
         forward, size = self._make_forward(), loaded.vocabulary_size or 1
-        if forward.can_merge and _is_right(shares_passes, forward, size):
+        rereads = _is_right(continues_alone, self._make_forward(self._option_limits._replace(rereads=True)), size)
+        if forward.can_merge and rereads and _is_right(shares_passes, forward, size):
             return self._option_limits
         _, error = attempt(lambda: read_test_prompt(forward, size))
         if error is not None:
             raise UserError(f'{self.model_name!r} cannot run: it fails on a short prompt ({error})')
         if forward.can_merge:
             logger.info('%s gives each response passes of its own: in a batch, it gives other logits', self.model_name)
-        return self._test_turns(self._make_forward(self._option_limits._replace(can_merge=False)), size)
+        limits = self._option_limits._replace(can_merge=False)
+        if _is_right(continues_alone, self._make_forward(limits), size):
+            return self._test_turns(limits, size, rereads=rereads)
+        if not rereads:
+            raise UserError(f'{self.model_name!r} cannot run: here it gives other logits than with `generate`')
+        logger.warning('%s reads all tokens again for each new one: its cache gives other logits', self.model_name)
+        return limits._replace(prefill_tokens=WHOLE, rereads=True)
 
-    def _test_turns(self, forward: Forward, size: int) -> Limits:
-        """Return the limits for a model whose responses take turns.
+    def _test_turns(self, limits: Limits, size: int, *, rereads: bool) -> Limits:
+        """Return the limits for a model whose responses take turns. `rereads` is true if one can be read again.
 
         Mamba and Jamba do not continue from the state that a piece of a prompt leaves, and RecurrentGemma keeps its
-        state in buffers of the model, which the next response overwrites (transformers 5.24).
+        state in buffers of the model, which the next response overwrites (transformers 5.24). ProphetNet reads the
+        tokens of a response in another way than those of a prompt: after a failure, no other response could continue.
         """
-        limits = self._option_limits._replace(can_merge=False)
-        if not _is_right(continues_alone, forward, size):
-            logger.warning('%s reads all tokens again for each new one: its cache gives other logits', self.model_name)
-            return limits._replace(prefill_tokens=WHOLE, rereads=True)
+        forward = self._make_forward(limits)
         if not _is_right(reads_pieces, forward, size):
             logger.info('%s reads each prompt in one pass: in pieces, it gives other logits', self.model_name)
             limits = limits._replace(prefill_tokens=WHOLE)
-        if not _is_right(continues_after_another, forward, size):
+        if not rereads or not _is_right(continues_after_another, forward, size):
             logger.warning('%s generates one response at a time: others change its logits', self.model_name)
             limits = limits._replace(slots=1)
         return limits

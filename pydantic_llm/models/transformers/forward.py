@@ -14,9 +14,10 @@ from typing import Any
 
 from ..local import Prompt
 from .adapters import ActiveAdapter
+from .caches import Extras, StateCache, TokensCache
 from .growing import make_growing_layer
 from .library import import_torch, import_transformers
-from .prompts import extend_prompt
+from .prompts import extend_prompt, has_value_per_token
 from .rope import RopeLengths
 
 __all__ = ('Forward',)
@@ -27,26 +28,8 @@ MERGEABLE_LAYERS = ('full_attention', 'sliding_attention', 'chunked_attention')
 """The layer types whose cache is one key and one value per token."""
 
 
-class _State:
-    """The place of a cache for a model that returns its state with each output."""
-
-    state: Any = None
-
-
-class _Tokens:
-    """The place of a cache for a model whose cache is not right: the prompt with its response, to read it again."""
-
-    prompt = Prompt(())
-
-
 class Forward:
-    """Calls a model, with a cache that grows. Use it in the engine's thread, inside `without_gradients`.
-
-    Models of the Qwen-VL kind shift the positions after an image. They keep this offset as an attribute of the model,
-    `rope_deltas`, for the last batch they read (`Qwen2VLModel.compute_3d_position_ids` in
-    models/qwen2_vl/modeling_qwen2_vl.py, transformers 5.24). Here it is taken out after reading a prompt and put back
-    before each of its tokens; such responses cannot share a batch.
-    """
+    """Calls a model, with a cache that grows. Use it in the engine's thread, inside `without_gradients`."""
 
     def __init__(
         self, model: Any, adapters: ActiveAdapter | None = None, *, can_merge: bool = True, rereads: bool = False
@@ -82,6 +65,8 @@ class Forward:
         self._rereads = rereads
         self.can_merge: bool = has_keys_only and can_merge and not rereads
         """True if rows of different requests can share a batch."""
+        self.can_generate: bool = hasattr(model, 'can_generate') and model.can_generate()
+        """True if the library can generate with the model, which models with code of their own may lack."""
         self.rope: RopeLengths = RopeLengths(model)
         """The lengths of rows that cannot share a batch with shorter ones."""
 
@@ -97,9 +82,9 @@ class Forward:
 
     def new_cache(self) -> Any:
         if self._rereads:
-            return _Tokens()
+            return TokensCache()
         if self._has_state:
-            return _State()
+            return StateCache()
         # With a config, layers with a sliding window drop old tokens (`DynamicSlidingWindowLayer` in cache_utils.py,
         # transformers 5.24), and rows of different lengths could not be merged. Without, every token is kept.
         if not self.can_merge:
@@ -110,8 +95,8 @@ class Forward:
 
     # forward passes
 
-    def read_prompts(self, prompts: Sequence[Prompt], past: Sequence[Tensor] = ()) -> tuple[Tensor, Any, Any]:
-        """Read prompts in one pass. Return the logits [prompts, vocabulary], their cache, and their position offset.
+    def read_prompts(self, prompts: Sequence[Prompt], past: Sequence[Tensor] = ()) -> tuple[Tensor, Any, Extras | None]:
+        """Read prompts in one pass. Return the logits [prompts, vocabulary], their cache, and the extras of the row.
 
         `past` are the keys and values of their first tokens, for `fill_cache`: then only the others are read.
         """
@@ -126,7 +111,7 @@ class Forward:
         tokens = self.tensor([row[begin:] for row in padded])
         return self._call(tokens, cache, positions, mask if len(set(lengths)) > 1 else None), cache, None
 
-    def _read_prompt(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Any]:
+    def _read_prompt(self, prompt: Prompt, cache: Any) -> tuple[Tensor, Any, Extras | None]:
         tokens = self.tensor([list(prompt.tokens)])
         if self._reset_buffers is not None:
             self._reset_buffers(self._config, 1, self._device, self._model.dtype)
@@ -139,8 +124,22 @@ class Forward:
         has_own_positions = bool(inputs) or self._delta_owner is not None
         positions = None if has_own_positions else self._make_positions(0, len(prompt.tokens))
         logits = self._call(tokens, cache, positions, None, **inputs)
-        # In a tuple, as the offset is `None` after a prompt without images.
-        return logits, cache, None if self._delta_owner is None else (self._delta_owner.rope_deltas,)
+        delta = None if self._delta_owner is None else self._delta_owner.rope_deltas
+        needs_inputs = bool(inputs) and bool(self._find_inputs_of_last_token(extend_prompt(prompt, [0]), cache))
+        has_extras = needs_inputs or self._delta_owner is not None
+        return logits, cache, Extras(delta, prompt if needs_inputs else None) if has_extras else None
+
+    def _find_inputs_of_last_token(self, prompt: Prompt, cache: Any) -> dict[str, Any]:
+        """Return the inputs that have a value for each token, and that `generate` passes for a new token as well."""
+        length = len(prompt.tokens)
+        names = [name for name, value in prompt.inputs.items() if has_value_per_token(value, length)]
+        prepare = getattr(self._model, 'prepare_inputs_for_generation', None)
+        if not names or prepare is None:
+            return {}
+        inputs = {name: self._move_to_device(prompt.inputs[name]) for name in names}
+        options: dict[str, Any] = {'next_sequence_length': 1, 'use_cache': True, self._cache_name: cache}
+        prepared = prepare(self.tensor([list(prompt.tokens)]), **options, **inputs)
+        return {name: prepared[name] for name in names if prepared.get(name) is not None}
 
     def read_piece(self, tokens: Sequence[int], cache: Any, begin: int) -> Tensor:
         """Read the piece of a prompt that begins at position `begin`. Return the logits [1, vocabulary] after it."""
@@ -149,14 +148,20 @@ class Forward:
         positions = self._make_positions(begin, len(tokens))
         return self._call(self.tensor([list(tokens)]), cache, positions, None)
 
-    def next_logits(self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, deltas: Any) -> Tensor:
+    def next_logits(
+        self, tokens: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, extras: Extras | None
+    ) -> Tensor:
         """Read the newest token of each row. Return the logits [rows, vocabulary] of the next ones."""
         if self._rereads:
             return self._read_again(cache, tokens.tolist())
-        if deltas is not None and self._delta_owner is not None:
-            [self._delta_owner.rope_deltas] = deltas
-            return self._call(tokens.unsqueeze(-1), cache, None, mask)
-        return self._call(tokens.unsqueeze(-1), cache, positions.unsqueeze(-1), mask)
+        inputs: dict[str, Any] = {}
+        if extras is not None and extras.prompt is not None:
+            extras.prompt = extend_prompt(extras.prompt, tokens.tolist())
+            inputs = self._find_inputs_of_last_token(extras.prompt, cache)
+        if extras is not None and self._delta_owner is not None:
+            self._delta_owner.rope_deltas = extras.delta
+            return self._call(tokens.unsqueeze(-1), cache, None, mask, **inputs)
+        return self._call(tokens.unsqueeze(-1), cache, positions.unsqueeze(-1), mask, **inputs)
 
     def read_whole(self, prompt: Prompt) -> Tensor:
         """Read a prompt without a cache. Return the logits [1, vocabulary] after it."""
@@ -166,6 +171,21 @@ class Forward:
         tokens = self.tensor([list(prompt.tokens)])
         self.rope.forget_lengths()
         return self._model(input_ids=tokens, use_cache=False, **self._last_only, **inputs).logits[:, -1].float()
+
+    def generate(self, tokens: Sequence[int]) -> tuple[Tensor, int]:
+        """Generate two tokens by the library. Return the logits [1, vocabulary] of the second, and the first."""
+        config = import_transformers().GenerationConfig(
+            max_new_tokens=2, min_new_tokens=2, do_sample=False, num_beams=1, pad_token_id=0
+        )
+        config.output_logits = config.return_dict_in_generate = True
+        if getattr(self._model.generation_config, 'cache_implementation', None) is not None:
+            config.cache_implementation = 'dynamic'  # a static one would be compiled
+        ids = self.tensor([list(tokens)])
+        self.rope.forget_lengths()
+        if self._delta_owner is not None:
+            self._delta_owner.rope_deltas = None
+        output = self._model.generate(ids, attention_mask=self._torch.ones_like(ids), generation_config=config)
+        return output.logits[1].float(), int(output.sequences[0, len(tokens)])
 
     def _read_again(self, cache: Any, tokens: Sequence[int]) -> Tensor:
         cache.prompt = extend_prompt(cache.prompt, tokens)

@@ -8,7 +8,7 @@ from typing import Any
 from ..local import Prompt
 from .library import import_torch
 
-__all__ = ('extend_prompt',)
+__all__ = ('extend_prompt', 'has_value_per_token')
 
 
 def extend_prompt(prompt: Prompt, tokens: Sequence[int]) -> Prompt:
@@ -25,7 +25,12 @@ def _extend_input(value: Any, length: int, count: int) -> Any:
     Such are `token_type_ids` and the `cross_attention_mask` of Mllama, which `generate` extends in the same way
     (`_update_model_kwargs_for_generation` in generation/utils.py and models/mllama/modeling_mllama.py, 5.24).
     """
-    if tuple(getattr(value, 'shape', ()))[:2] != (1, length):
+    if not has_value_per_token(value, length):
         return value
     last = value[:, -1:]
     return import_torch().cat([value, last.expand(1, count, *last.shape[2:])], dim=1)
+
+
+def has_value_per_token(value: Any, length: int) -> bool:
+    """Return whether an input of the model for a prompt of this length has a value for each token."""
+    return tuple(getattr(value, 'shape', ()))[:2] == (1, length)
