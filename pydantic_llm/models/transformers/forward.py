@@ -65,8 +65,6 @@ class Forward:
         self._rereads = rereads
         self.can_merge: bool = has_keys_only and can_merge and not rereads
         """True if rows of different requests can share a batch."""
-        self.can_generate: bool = hasattr(model, 'can_generate') and model.can_generate()
-        """True if the library can generate with the model, which models with code of their own may lack."""
         self.rope: RopeLengths = RopeLengths(model)
         """The lengths of rows that cannot share a batch with shorter ones."""
 
@@ -174,17 +172,18 @@ class Forward:
 
     def generate(self, tokens: Sequence[int]) -> tuple[Tensor, int]:
         """Generate two tokens by the library. Return the logits [1, vocabulary] of the second, and the first."""
-        config = import_transformers().GenerationConfig(
-            max_new_tokens=2, min_new_tokens=2, do_sample=False, num_beams=1, pad_token_id=0
-        )
+        config = import_transformers().GenerationConfig(max_new_tokens=2, min_new_tokens=2, pad_token_id=0)
         config.output_logits = config.return_dict_in_generate = True
-        if getattr(self._model.generation_config, 'cache_implementation', None) is not None:
-            config.cache_implementation = 'dynamic'  # a static one would be compiled
         ids = self.tensor([list(tokens)])
         self.rope.forget_lengths()
         if self._delta_owner is not None:
             self._delta_owner.rope_deltas = None
-        output = self._model.generate(ids, attention_mask=self._torch.ones_like(ids), generation_config=config)
+        # The values of the model's own configuration are merged into the one that is given.
+        own, self._model.generation_config = self._model.generation_config, config
+        try:
+            output = self._model.generate(ids, attention_mask=self._torch.ones_like(ids))
+        finally:
+            self._model.generation_config = own
         return output.logits[1].float(), int(output.sequences[0, len(tokens)])
 
     def _read_again(self, cache: Any, tokens: Sequence[int]) -> Tensor:

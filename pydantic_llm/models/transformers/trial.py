@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from ..local import Prompt
@@ -114,8 +115,18 @@ def _make_row(tokens: list[int]) -> Row:
 
 
 def _read_expected(forward: Forward, tokens: list[int]) -> tuple[Tensor, int]:
-    """Return the logits after a prompt and one more token, and this token: those of `generate`, if the model has it."""
-    return forward.generate(tokens) if forward.can_generate else (_continue(forward, tokens, tokens[0]), tokens[0])
+    """Return the logits after a prompt and one more token, and this token: as `generate` has them, if it runs.
+
+    It may fail for a model with code of its own: then, the logits are those without a cache, or else those with one.
+    """
+    readers = [
+        lambda: forward.generate(tokens),
+        lambda: (forward.read_whole(Prompt([*tokens, tokens[0]])), tokens[0]),
+    ]
+    for read in readers:
+        with suppress(Exception):
+            return read()
+    return _continue(forward, tokens, tokens[0]), tokens[0]
 
 
 def _continue(forward: Forward, tokens: list[int], last: int, *, other: list[int] | None = None) -> Tensor:
