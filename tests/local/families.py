@@ -76,6 +76,8 @@ FAMILIES: dict[str, Family] = {
     'RecurrentGemma': Family('recurrent_gemma', 'RecurrentGemma'),
     'MiniMax': Family('minimax', 'MiniMax-Text-01, MiniMax-M1'),
     'BART': Family('bart', 'decoders of BART, Marian and mBART'),
+    'ProphetNet': Family('prophetnet', 'decoders of ProphetNet'),
+    'XLNet': Family('xlnet', 'XLNet'),
     'T5': Family('t5', 'T5, Flan-T5'),
     'Mllama': Family('mllama', 'Llama 3.2 Vision, text alone'),
     'Qwen-VL': Family('qwen2_5_vl', 'Qwen 2.5 VL, text alone'),

@@ -11,6 +11,8 @@ import pytest
 import torch
 import transformers as library
 
+from pydantic_llm.models.transformers.forward import Forward
+from pydantic_llm.models.transformers.trial import continues_alone, shares_passes
 from tests.local import tiny
 from tests.local.engines import Engine, ask, on
 
@@ -168,3 +170,15 @@ async def test_a_model_with_a_state_generates_the_same_text_alone_together_and_i
     assert together == alone
     assert ('one response at a time' in caplog.text) == (name == 'recurrent_gemma')
     assert ('each prompt in one pass' in caplog.text) == (name != 'rwkv')
+
+
+def test_the_measure_of_a_model_is_what_generate_gives(tmp_path: Path) -> None:
+    """The library lets a model change its inputs for `generate`, and in no other place."""
+    model: Any = library.AutoModelForCausalLM.from_pretrained(make_family(tmp_path, 'llama'))
+    size, forward = int(model.config.vocab_size), Forward(model)
+    assert continues_alone(forward, size)
+    assert shares_passes(forward, size)
+    prepare = model.prepare_inputs_for_generation
+    model.prepare_inputs_for_generation = lambda tokens, *args, **options: prepare(tokens + 1, *args, **options)
+    assert not continues_alone(forward, size)
+    assert not shares_passes(forward, size)
