@@ -268,6 +268,7 @@ def test_the_context_length_has_one_of_several_names() -> None:
     assert find_context_length(lambda name: getattr(other_name, name, None)) == 77
     assert find_context_length({'n_positions': 12}.get) == 12
     assert find_context_length({}.get) is None
+    assert find_context_length({'max_position_embeddings': -1}.get) is None  # XLNet has no limit
 
 
 # ---------------------------------------------------------------------- MLX only
@@ -316,8 +317,3 @@ async def test_code_of_a_model_runs_only_if_it_is_trusted(
         await make(tmp_path).load()
     trusted = make(tmp_path, trust_remote_code=True)
     assert (await trusted.request(ask('Say hi.'))).text == tiny.RESPONSES['Say hi.']
-
-
-def test_a_context_length_that_means_no_limit_is_unknown() -> None:
-    assert find_context_length({'max_position_embeddings': -1}.get) is None
-    assert find_context_length({'max_position_embeddings': -1, 'n_positions': 64}.get) == 64
