@@ -75,9 +75,9 @@ def reads_pieces(forward: Forward, vocabulary_size: int) -> bool:
     with forward.without_gradients():
         whole, _, _ = forward.read_prompts([Prompt(tokens)])
         cache = forward.new_cache()
-        for begin in range(0, LENGTH, PIECE):
-            logits = forward.read_piece(tokens[begin : begin + PIECE], cache, begin)
-        return _are_alike(logits, whole, forward)
+        begins = range(0, LENGTH, PIECE)
+        pieces = [forward.read_piece(tokens[begin : begin + PIECE], cache, begin) for begin in begins]
+        return _are_alike(pieces[-1], whole, forward)
 
 
 def continues_after_another(forward: Forward, vocabulary_size: int) -> bool:
