@@ -93,6 +93,19 @@ def test_each_choice_can_be_written_and_nothing_else(
     assert {write(constraint, seed, strict=True) for seed in range(10)} <= {*choices}
 
 
+@pytest.mark.parametrize('spare', [0, 3])
+def test_a_tokenizer_in_rust_needs_no_end_token(tokenizer: Any, spare: int) -> None:
+    size = len(tokenizer) + spare
+    grammars = Grammars(tokenizer, vocabulary_size=size, eos=frozenset(), extra='transformers')
+    matcher = grammars.matcher(Choice(('a', 'bc')))
+    [a, b, c] = tokenizer('abc')['input_ids']
+    assert [int(token) for token in np.flatnonzero(matcher.compute_mask())] == [a, b]
+    assert matcher.consume(b)
+    assert [int(token) for token in np.flatnonzero(matcher.compute_mask())] == [c]
+    assert not matcher.consume(c)
+    assert len(tokenizer) == size - spare
+
+
 class Color(enum.Enum):
     RED = 'r"ed'
     NONE = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from typing import Any
 
 from ..._extras import import_extra
@@ -35,12 +36,22 @@ def make_vocabulary(tokenizer: Any, size: int, eos: frozenset[int], *, extra: st
     library = import_extra('llguidance', extra=extra, what='A constraint')
     hf = import_extra('llguidance.hf', extra=extra, what='A constraint')
     ends = sorted(eos)
+    is_in_rust = hasattr(tokenizer, 'backend_tokenizer')
     if not ends:
         size, ends = size + 1, [size]
-    if hasattr(tokenizer, 'backend_tokenizer'):
+        tokenizer = _fill_up(tokenizer, size) if is_in_rust else tokenizer
+    if is_in_rust:
         return hf.from_tokenizer(tokenizer, n_vocab=size, eos_token=ends)
     wrapper = import_extra('llguidance._tokenizer', extra=extra, what='A constraint').TokenizerWrapper
     return library.LLTokenizer(wrapper(_PythonTokenizer(tokenizer, size, ends)), n_vocab=size, eos_token=ends)
+
+
+def _fill_up(tokenizer: Any, size: int) -> Any:
+    """Return a copy of a tokenizer in Rust with special tokens for the ids up to this size."""
+    filled = deepcopy(tokenizer)
+    unused = [f'<|unused {id}|>' for id in range(len(tokenizer), size)]
+    filled.add_tokens(unused, special_tokens=True)
+    return filled
 
 
 class _PythonTokenizer:
