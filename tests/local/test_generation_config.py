@@ -13,8 +13,9 @@ import pytest
 import torch
 import transformers
 
-from pydantic_llm.models.local import Job, Prompt
+from pydantic_llm.models.local import Job, Prompt, Sampling, sampling_from
 from pydantic_llm.models.local.generation import CHANGES_TEXT, decode_generation
+from pydantic_llm.models.local.loading import decode_generation_config
 from pydantic_llm.models.local.token_decoder import TokenDecoder
 from pydantic_llm.models.transformers.choose import choose
 from pydantic_llm.models.transformers.processors import (
@@ -191,6 +192,32 @@ async def test_what_does_not_hold_is_named_in_warnings(
     assert [warning.partition(' ')[0] for warning in response.warnings] == unsupported
     silent = await make(folder, max_new_tokens=3).request(ask(), {'unsupported_settings': 'drop'})
     assert silent.warnings == []
+
+
+@on('mlx')
+async def test_an_invalid_value_is_named_in_warnings_and_a_default_holds(
+    make: Callable[..., Any], engine: Engine, random_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = {'temperature': 'hot', 'top_k': -3, 'top_p': 7, 'repetition_penalty': 0, 'max_new_tokens': True}
+    folder = copy_with(random_path, tmp_path / 'model', **numbers, stop_strings=5, eos_token_id=['x', None, 2])
+    response = await make(folder).request(ask(), {'max_tokens': 12})
+    assert [response.text] == engine.expected(random_path, ['hi'], 12)
+    named = {warning.partition('=')[0] for warning in response.warnings if 'the value is invalid' in warning}
+    assert named == {*numbers, 'stop_strings'}
+    (folder / 'generation_config.json').write_text('{', encoding='utf-8')
+    assert (await make(folder, max_queue=7).request(ask(), {'max_tokens': 2})).warnings == []
+    assert 'generation_config.json is not used' in caplog.text
+
+
+def test_values_hold_for_a_request_that_draws_although_the_default_is_greedy() -> None:
+    config = {'temperature': 0.6, 'top_k': 20, 'top_p': 0.9, 'typical_p': 0.5}
+    sampling = decode_generation_config(config)
+    assert sampling == Sampling(temperature=0.0, top_k=20, top_p=0.9)
+    assert sampling_from({'temperature': 1.0}, sampling, prefix='mlx_').top_k == 20
+    generation = decode_generation(config)
+    assert generation.list_warnings(drawn=False) == []
+    [warning] = generation.list_warnings(drawn=True)
+    assert warning.startswith('typical_p=0.5 ')
 
 
 def test_a_value_that_the_library_rejects_does_not_hold() -> None:

@@ -78,7 +78,8 @@ async def test_the_generation_config_holds_unless_a_setting_is_given() -> None:
     expected = {'temperature': 0.6, 'top_k': 20, 'top_p': 0.95, 'repetition_penalty': 1.05}
     assert await encode_settings({}, defaults) == expected
     assert await encode_settings({'temperature': 0}, defaults) == {**expected, 'temperature': 0.0}
-    assert decode_generation_config({'temperature': 0.6, 'top_k': 20}, {}) == VLLMSampling()
+    assert decode_generation_config({'temperature': 0.6, 'top_k': 20}, {}) == VLLMSampling(top_k=20)
+    assert decode_generation_config({'do_sample': True, 'temperature': 'hot', 'top_p': 7}, {}).temperature == 1.0
     assert decode_generation_config({}, {'temperature': 0.3}) == VLLMSampling(temperature=0.3)
     assert decode_generation_config({'do_sample': True}, {'top_p': 0.5}) == VLLMSampling(temperature=1.0, top_p=0.5)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ...settings import ModelSettings
+from .ranges import RANGES, is_in_range
 
 __all__ = ('CHANGES_TEXT', 'GenerationDefaults', 'decode_generation')
 
@@ -72,13 +73,16 @@ class GenerationDefaults:
     """The other values that the engine supports, by name."""
     ignored: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The values that the engine does not support, by name."""
+    invalid: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The values that are of a wrong type or out of range, by name."""
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """A sentence for each value that does not hold."""
+    def list_warnings(self, *, drawn: bool) -> Sequence[str]:
+        """Return a sentence for each value that does not hold. `drawn`: tokens are drawn by their probabilities."""
+        ignored = {name: value for name, value in self.ignored.items() if drawn or name not in SAMPLED_ONLY}
+        what = "of the model's generation_config does not hold"
         return [
-            f"{name}={value!r} of the model's generation_config does not hold: this engine does not support it"
-            for name, value in self.ignored.items()
+            *(f'{name}={value!r} {what}: this engine does not support it' for name, value in ignored.items()),
+            *(f'{name}={value!r} {what}: the value is invalid' for name, value in self.invalid.items()),
         ]
 
     def get_max_tokens(self, settings: ModelSettings, options: Mapping[str, object], prompt_tokens: int) -> object:
@@ -99,9 +103,7 @@ def decode_generation(config: Mapping[str, Any], *, held: Collection[str] = ()) 
     changing = {
         name: config[name]
         for name, neutral in CHANGES_TEXT.items()
-        if config.get(name) is not None
-        and config[name] != neutral
-        and (name in held or name not in SAMPLED_ONLY or config.get('do_sample'))
+        if config.get(name) is not None and config[name] != neutral
     }
     return GenerationDefaults(
         max_new_tokens=_decode_length(config.get('max_new_tokens')),
@@ -109,11 +111,24 @@ def decode_generation(config: Mapping[str, Any], *, held: Collection[str] = ()) 
         stop_strings=_decode_texts(config.get('stop_strings')),
         held={name: value for name, value in changing.items() if name in held},
         ignored={name: value for name, value in changing.items() if name not in held},
+        invalid=_find_invalid(config),
     )
 
 
+def _find_invalid(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values for which a default is used: numbers out of range, lengths and texts of another type."""
+    given = {name: value for name, value in config.items() if value is not None}
+    lengths = {name: value for name, value in given.items() if name in ('max_new_tokens', 'max_length')}
+    texts = given.get('stop_strings', ())
+    return {
+        **{name: value for name, value in given.items() if name in RANGES and not is_in_range(name, value)},
+        **{name: value for name, value in lengths.items() if _decode_length(value) is None},
+        **({'stop_strings': texts} if texts and not _decode_texts(texts) else {}),
+    }
+
+
 def _decode_length(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    return value if type(value) is int and value > 0 else None
 
 
 def _decode_texts(value: object) -> Sequence[str]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from ..._extras import import_extra
 from ...exceptions import UserError
 from .engine import Sampling
 from .options import Checked
+from .ranges import is_in_range
 
 __all__ = (
     'Source',
@@ -77,11 +78,8 @@ def collect_token_ids(*values: int | Sequence[int] | None) -> frozenset[int]:
     """Return the ids in values of configurations, each of which is one id, several ids or `None`."""
     ids: set[int] = set()
     for value in values:
-        if isinstance(value, int):
-            ids.add(value)
-        elif value is not None:
-            ids.update(value)
-    return frozenset(ids)
+        ids.update([value] if isinstance(value, int) else value or ())
+    return frozenset(id for id in ids if isinstance(cast('object', id), int))
 
 
 def find_context_length(config: Callable[[str], Any]) -> int | None:
@@ -91,18 +89,14 @@ def find_context_length(config: Callable[[str], Any]) -> int | None:
 
 
 def decode_generation_config(generation: Mapping[str, Any]) -> Sampling:
-    """Decode a `generation_config.json`. Without `do_sample`, the most likely token is chosen."""
-    penalty = generation.get('repetition_penalty')
-    if not generation.get('do_sample'):
-        return Sampling(repetition_penalty=penalty)
-    temperature = generation.get('temperature')
-    return Sampling(
-        temperature=1.0 if temperature is None else temperature,
-        top_k=generation.get('top_k'),
-        top_p=generation.get('top_p'),
-        min_p=generation.get('min_p'),
-        repetition_penalty=penalty,
-    )
+    """Decode a `generation_config.json`. Without `do_sample`, the most likely token is chosen.
+
+    The other values hold then too, for a request that sets a temperature. Invalid values are left out.
+    """
+    names = ('temperature', 'top_k', 'top_p', 'min_p', 'repetition_penalty')
+    numbers: dict[str, Any] = {name: generation[name] for name in names if is_in_range(name, generation.get(name))}
+    temperature = numbers.pop('temperature', 1.0)
+    return Sampling(temperature=temperature if generation.get('do_sample') else 0.0, **numbers)
 
 
 def open_image(data: bytes, *, extra: str) -> Any:

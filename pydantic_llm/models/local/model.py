@@ -277,15 +277,15 @@ class LocalModel(PreparingModel):
             matcher = await run_blocking(lambda: grammars.matcher(constraint, strict=strict), is_slow=is_slow)
             for warning in matcher.warnings:
                 request.note_change(f'the {constraint.kind} constraint cannot enforce everything: {warning}')
-        for warning in loaded.generation.warnings:
+        sampling = self.sampling(request.settings, loaded)
+        for warning in loaded.generation.list_warnings(drawn=sampling.temperature > 0):
             request.note_change(warning)
         length = len(prompt.tokens)
         max_tokens = loaded.generation.get_max_tokens(request.settings, self._options, length)
-        visible = encoded.visible_tokens
-        hidden = frozenset(id for id, text in tokenizer.special_tokens.items() if text not in visible)
+        hidden = frozenset(id for id, text in tokenizer.special_tokens.items() if text not in encoded.visible_tokens)
         return Job(
             prompt,
-            sampling=self.sampling(request.settings, loaded),
+            sampling=sampling,
             max_tokens=resolve_max_tokens(max_tokens, length, loaded.context_length, model=self),
             decoder=TokenDecoder(
                 tokenizer.decode,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any, cast
@@ -11,6 +11,7 @@ from ...exceptions import ContextLengthError, UserError
 from ...settings import ModelSettings
 from .. import Model
 from .engine import Sampling
+from .ranges import RANGES, is_in_range
 
 __all__ = ('MIN_TEMPERATURE', 'get_stop_sequences', 'resolve_max_tokens', 'sampling_from')
 
@@ -20,20 +21,8 @@ DEFAULT_TEMPERATURE = 1.0
 MIN_TEMPERATURE = 1e-5
 """Below this temperature, numbers overflow; the token drawn is the likeliest one anyway."""
 
-RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
-    'temperature': (lambda value: value >= 0, '0 or more'),
-    'top_p': (lambda value: 0 < value <= 1, 'above 0, and 1 at most'),
-    'min_p': (lambda value: 0 <= value <= 1, 'from 0 to 1'),
-    'top_k': (
-        lambda value: value >= 0 and value == int(value),
-        'a whole number: 0 to choose among all tokens, or more',
-    ),
-    'repetition_penalty': (lambda value: value > 0, 'above 0'),
-    'presence_penalty': (lambda value: -10 <= value <= 10, 'from -10 to 10'),
-    'frequency_penalty': (lambda value: -10 <= value <= 10, 'from -10 to 10'),
-    'seed': (lambda value: value == int(value), 'a whole number'),
-}
-"""For each setting, the check of its value, and the text of what the check requires."""
+MAX_BIAS = 1e4
+"""The largest bias of a token. It excludes or chooses the token as a larger one, which overflows 16 bits."""
 
 NEEDS_TEMPERATURE = ('top_p', 'top_k', 'min_p')
 """The settings without effect at temperature 0, which always chooses the most likely token."""
@@ -58,13 +47,12 @@ def sampling_from(
 
 def _encode_numbers(settings: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
-    for name, (is_valid, requirement) in RANGES.items():
+    for name, (_, requirement) in RANGES.items():
         key = next((key for key in (f'{prefix}{name}', name) if key in settings), None)
         if key is None:
             continue
         value: Any = settings[key]
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-        if not (is_number and is_valid(value)):
+        if not is_in_range(name, value):
             raise UserError(f'{key} is {value!r}: give {requirement}')
         numbers[name] = int(value) if name in ('top_k', 'seed') else float(value)
     return numbers
@@ -81,7 +69,7 @@ def _encode_logit_bias(bias: Mapping[str, float], size: int | None) -> dict[int,
             raise UserError(f'logit_bias names the token {token!r}, and the vocabulary has {size}')
         if not isinstance(cast('object', value), int | float) or not isfinite(value):
             raise UserError(f'logit_bias gives the token {token} the bias {value!r}: give a finite number')
-        by_id[number] = float(value)
+        by_id[number] = max(-MAX_BIAS, min(MAX_BIAS, float(value)))
     return by_id
 
 

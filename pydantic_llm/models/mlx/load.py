@@ -138,12 +138,18 @@ def _describe(wrapper: Any, config: Json) -> Loaded:
 
 
 def _read_generation_config(folder: Path) -> Json:
-    """Return the content of `generation_config.json`, or `{}` if the folder has none."""
+    """Return the content of `generation_config.json`, or `{}` if the folder has none that can be read."""
+    file = folder / 'generation_config.json'
     try:
-        config: Json = json.loads((folder / 'generation_config.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+        config: object = json.loads(file.read_text(encoding='utf-8'))
+    except FileNotFoundError:
         return {}
-    return config
+    except (OSError, ValueError) as error:
+        config = error
+    if not isinstance(config, dict):
+        logger.warning('%s is not used, as it is not a JSON object: %s', file, config)
+        return {}
+    return cast('Json', config)
 
 
 def _encode_prompt(tokenizer: Tokenizer, text: str, images: Sequence[bytes]) -> Prompt:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from ...exceptions import UserError
 from ...settings import ModelSettings
 from ..local import Job, Sampling, sampling_from
+from ..local.ranges import is_in_range
 
 __all__ = ('VLLMSampling', 'decode_generation_config', 'encode_sampling', 'resolve_sampling')
 
@@ -69,12 +70,11 @@ def decode_generation_config(config: Mapping[str, Any], overrides: Mapping[str, 
     `overrides` are the values that the caller gave instead (`override_generation_config` in `model_kwargs`).
     """
     values: dict[str, Any] = {**config, **overrides}
-    penalties: dict[str, Any] = {name: values.get(name) for name in PENALTIES}
-    if not (values.get('do_sample') or 'temperature' in overrides):
-        return VLLMSampling(**penalties)
-    filters: dict[str, Any] = {name: values.get(name) for name in ('top_k', 'top_p', 'min_p')}
-    temperature = values.get('temperature')
-    return VLLMSampling(temperature=1.0 if temperature is None else temperature, **filters, **penalties)
+    names = ('temperature', 'top_k', 'top_p', 'min_p', *PENALTIES)
+    numbers: dict[str, Any] = {name: values[name] for name in names if is_in_range(name, values.get(name))}
+    temperature = numbers.pop('temperature', 1.0)
+    draws = values.get('do_sample') or 'temperature' in overrides
+    return VLLMSampling(temperature=temperature if draws else 0.0, **numbers)
 
 
 def resolve_sampling(settings: ModelSettings, defaults: VLLMSampling, vocabulary_size: int | None) -> VLLMSampling:
