@@ -267,12 +267,12 @@ async def test_closing_the_engine_fails_the_requests_that_are_not_done(make: Cal
         await task
 
 
-def run_in_new_process(path: Path, program: str) -> str:
+def run_in_new_process(path: Path, program: str, *, module: str = 'transformers', name: str = 'TransformersModel') -> str:
     head = (
         'import asyncio, os, sys\n'
         'from pydantic_llm.messages import ModelRequest\n'
-        'from pydantic_llm.models.transformers import TransformersModel\n'
-        f'model = TransformersModel({os.fspath(path)!r}, max_new_tokens=5)\n'
+        f'from pydantic_llm.models.{module} import {name}\n'
+        f'model = {name}({os.fspath(path)!r}, max_new_tokens=5)\n'
         "ask = lambda text='hi': [ModelRequest.user_text_prompt(text)]\n"
         "forever = {'max_tokens': 900, 'logit_bias': {'2': -100}}\n"
     )
@@ -335,6 +335,23 @@ assert os.waitpid(child, 0)[1] == 0
 print(asyncio.run(model.request(ask())).usage.output_tokens)
 """
     assert run_in_new_process(random_path, program) == '5\n5\n5\n'
+
+
+@on('mlx')
+def test_the_child_of_a_fork_is_told_that_mlx_cannot_run_in_it(engine: Engine, random_path: Path) -> None:
+    program = """
+asyncio.run(model.load())
+child = os.fork()
+if not child:
+    try:
+        asyncio.run(model.request(ask()))
+    except Exception as error:
+        print(type(error).__name__, 'after the fork' in str(error), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(asyncio.run(model.request(ask())).usage.output_tokens)
+"""
+    assert run_in_new_process(random_path, program, module='mlx', name='MLXModel') == 'UserError True\n5\n'
 
 
 # ---------------------------------------------------------------------- loops and threads

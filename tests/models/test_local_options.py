@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import ModelRequest
 from pydantic_llm.models.llamacpp import LlamaCppModel
 from pydantic_llm.models.local import LocalModel, LocalOptions
 from pydantic_llm.models.mlx import MLXModel
@@ -86,3 +87,10 @@ def test_a_tilde_is_the_home_folder(kind: type[Any], monkeypatch: pytest.MonkeyP
     assert model.engine_key() == kind(tmp_path / 'model', adapters={'sql': tmp_path / 'sql'}).engine_key()
     monkeypatch.delenv('HOME')
     assert kind('~no-such-user/model').engine_key() == kind(Path('~no-such-user/model')).engine_key()
+
+
+@pytest.mark.parametrize('kind', ENGINES)
+def test_what_is_for_requests_over_http_is_named_in_warnings(kind: type[Any]) -> None:
+    settings: ModelSettings = {'extra_body': {'guided_regex': 'a+'}, 'extra_headers': {'x': 'y'}, 'timeout': 5}
+    preview = kind('some/model').preview([ModelRequest.user_text_prompt('hi')], settings)
+    assert [warning.partition(' ')[0] for warning in preview.warnings[:2]] == ["'extra_body'", "'extra_headers'"]

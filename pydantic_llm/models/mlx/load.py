@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +53,7 @@ def load(source: MLXSource) -> tuple[Any, Loaded]:
 
     Raises `UserError` if it cannot be loaded, `ModelConnectionError` if the hub cannot be reached.
     """
+    _check_process(source)
     mx, mlx_lm = import_mlx(), import_mlx_lm()
     begun = perf_counter()
     source.report(f'Loading {source.name}')
@@ -66,6 +68,21 @@ def load(source: MLXSource) -> tuple[Any, Loaded]:
     took = f'{perf_counter() - begun:.1f} s'
     source.report(f'Loaded {source.name}: {count:,} parameters, on {mx.default_device()}, in {took}')
     return model, _describe(tokenizer, config)
+
+
+_process: int | None = None
+"""The process that has loaded a model with MLX; a forked child inherits the number, and not the threads of MLX."""
+
+
+def _check_process(source: MLXSource) -> None:
+    """Raise `UserError` in the child of a fork whose parent has used MLX, where every computation would hang."""
+    global _process
+    if _process not in (None, os.getpid()):
+        raise UserError(
+            f'{source.name!r} cannot run in the child of a fork, as its parent has used MLX: load the model after the '
+            'fork, or start the process by spawn'
+        )
+    _process = os.getpid()
 
 
 def _load_lazily(mlx_lm: Any, source: MLXSource, changes: Json) -> tuple[Any, Any, Json]:
