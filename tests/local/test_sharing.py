@@ -267,7 +267,9 @@ async def test_closing_the_engine_fails_the_requests_that_are_not_done(make: Cal
         await task
 
 
-def run_in_new_process(path: Path, program: str, *, module: str = 'transformers', name: str = 'TransformersModel') -> str:
+def run_in_new_process(
+    path: Path, program: str, *, module: str = 'transformers', name: str = 'TransformersModel'
+) -> str:
     head = (
         'import asyncio, os, sys\n'
         'from pydantic_llm.messages import ModelRequest\n'
