@@ -12,6 +12,7 @@ import random
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jsonschema
@@ -24,10 +25,18 @@ from typing_extensions import TypedDict
 
 from pydantic_llm.constraints import Choice, Constraint, Grammar, JsonSchema
 from pydantic_llm.exceptions import UserError
+from pydantic_llm.messages import ModelRequest
+from pydantic_llm.models import ModelRequestParameters, OutputObjectDefinition
+from pydantic_llm.models.local import SHARED_SETTINGS, Tokenizer as LocalTokenizer
+from pydantic_llm.models.local.encode import RequestEncoder
 from pydantic_llm.models.local.grammars import Grammars
 from pydantic_llm.models.local.schemas import fit_schema
 from pydantic_llm.models.local.tools import make_calls_schema
+from pydantic_llm.profiles.local import local_profile
+from pydantic_llm.streaming.text_calls.harmony import HarmonyReader
+from pydantic_llm.streaming.text_calls.reader import PartialCall, ToolCall
 from pydantic_llm.tools.definition import ToolDefinition
+from pydantic_llm.wire.prepare import prepare
 
 END = '<eos>'
 CLOSERS = '"]}'
@@ -177,6 +186,44 @@ def test_a_schema_of_common_types_compiles_and_its_texts_are_json(write: Callabl
     for seed in range(2):
         json.loads(write(JsonSchema(schema), seed))
     json.loads(write(JsonSchema(make_calls_schema([ToolDefinition('f', schema)], ('name', 'args'))), 0))
+
+
+def test_a_constrained_message_of_gpt_oss_is_a_call_or_the_output(tokenizer: Any) -> None:
+    hub = deepcopy(tokenizer)
+    hub.add_tokens(['<|channel|>', '<|message|>', '<|constrain|>', '<|call|>'], special_tokens=True)
+    hub.chat_template = '{{ messages }}{{ tools }}'
+    parameters = ModelRequestParameters(
+        [ToolDefinition('look', {'type': 'object', 'properties': {'a': {'enum': [1, 2]}}, 'required': ['a']})],
+        output_mode='native',
+        output_object=OutputObjectDefinition({'type': 'object', 'properties': {'b': {'const': 3}}, 'required': ['b']}),
+    )
+    request = prepare(
+        [ModelRequest.user_text_prompt('Hi')],
+        {},
+        parameters,
+        model_name='tiny',
+        system='transformers',
+        profile=local_profile('tiny'),
+        supported=SHARED_SETTINGS,
+        prefix='transformers',
+        stream=False,
+    )
+    encoded = RequestEncoder(LocalTokenizer(hub), takes_images=False, options={}).encode(request)
+    assert not encoded.text.endswith('<|message|>')
+    grammars = Grammars(hub, vocabulary_size=len(hub), eos=frozenset([hub.eos_token_id]), extra='transformers')
+    assert encoded.constraint is not None
+    found: set[str] = set()
+    for seed in range(12):
+        numbers, matcher, tokens = random.Random(seed), grammars.matcher(encoded.constraint), list[int]()
+        while not (allowed := matcher.compute_mask())[hub.eos_token_id]:
+            tokens.append(numbers.choice([int(token) for token in np.flatnonzero(allowed)]))
+            matcher.consume(tokens[-1])
+        reader = HarmonyReader()
+        items = [*reader.feed(hub.decode(tokens)), *reader.close(truncated=False)]
+        found.update(str(item) for item in items if not isinstance(item, PartialCall))
+    calls = {str(ToolCall('look', f'{{"a":{blank}{number}}}')) for blank in ('', ' ') for number in (1, 2)}
+    assert found & calls
+    assert found <= calls | {str(('text', f'{{"b":{blank}3}}')) for blank in ('', ' ')}
 
 
 SCHEMAS: dict[str, Any] = {

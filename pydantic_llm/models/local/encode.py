@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...constraints import Constraint, JsonSchema
+from ...constraints import Constraint, Grammar, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import ToolCallPart
@@ -31,7 +31,13 @@ from .parallel_calls import split_parallel_calls
 from .schemas import fit_schema
 from .template_probe import TemplateFacts, probe_template
 from .tokenizer import Tokenizer
-from .tools import describe_tools, encode_tools, make_call_or_output_constraint, make_calls_schema
+from .tools import (
+    describe_tools,
+    encode_tools,
+    make_call_or_output_constraint,
+    make_calls_schema,
+    make_harmony_constraint,
+)
 
 __all__ = ('EncodedRequest', 'RequestEncoder')
 
@@ -115,7 +121,8 @@ class RequestEncoder:
         if constraint is not None and tags is not None and tags.kind == 'thinking':
             # The template has opened the thinking block, but the constraint is for the text after it: close it.
             text, tags = f'{text.rstrip()}\n{tags.end}\n\n', replace(tags, kind='text')
-        if constraint is not None and not is_forced and self.format.name == 'harmony':
+        has_header = isinstance(constraint, Grammar) and constraint is not request.settings.get('constraint')
+        if constraint is not None and not is_forced and self.format.name == 'harmony' and not has_header:
             text += self.format.opening  # the constraint is for the text after the header of a message
         if is_forced:
             opening = self.format.opening if self._has_tools or self.format.reads_thinking else ''
@@ -213,6 +220,8 @@ class RequestEncoder:
         schema = fit_schema(output.json_schema, request.note_change)
         if not tools:
             return JsonSchema(schema)
+        if self.format.name == 'harmony':
+            return make_harmony_constraint(tools, schema, self._tokenizer.added_tokens)
         marks = (self.format.opening, '\n</tool_call>' if self.format.name == 'hermes' else '')
         return make_call_or_output_constraint(tools, self.keys, schema, marks, self._tokenizer.added_tokens)
 

@@ -21,6 +21,7 @@ __all__ = (
     'encode_tools',
     'make_call_or_output_constraint',
     'make_calls_schema',
+    'make_harmony_constraint',
 )
 
 TOOLS_PROMPT = """\
@@ -75,6 +76,19 @@ def make_call_or_output_constraint(
     call, value = (dumps(with_json_style(schema)) for schema in (make_calls_schema(tools, keys), output))
     start, end = (' '.join(_encode_terminals(mark, added_tokens)) for mark in marks)
     return Grammar(f'start: call | answer\ncall: {start} %json {call} {end}\nanswer: %json {value}')
+
+
+def make_harmony_constraint(
+    tools: Sequence[ToolDefinition], output: Json, added_tokens: Mapping[str, int]
+) -> Constraint:
+    """Return a constraint to one message of gpt-oss, with its header: a call of one of the tools, or the `output`."""
+    headers = {f'commentary to=functions.{tool.name} <|constrain|>json': tool.parameters_json_schema for tool in tools}
+    lines: list[str] = []
+    for header, schema in {**headers, 'final': output}.items():
+        marks = ' '.join(_encode_terminals(f'<|channel|>{header}<|message|>', added_tokens))
+        lines.append(f'message{len(lines)}: {marks} %json {dumps(with_json_style(schema))}')
+    start = ' | '.join(f'message{index}' for index in range(len(lines)))
+    return Grammar('\n'.join([f'start: {start}', *lines]))
 
 
 def _encode_terminals(text: str, added_tokens: Mapping[str, int]) -> Iterator[str]:
