@@ -24,7 +24,7 @@ def run_command(argv: Sequence[str] | None = None) -> int:
     _prepare_streams()
     try:
         with _flush_output():
-            _run([*(sys.argv[1:] if argv is None else argv)])
+            _parse_and_run([*(sys.argv[1:] if argv is None else argv)])
     except BrokenPipeError:
         return 0
     except (LLMError, OSError) as error:
@@ -33,7 +33,7 @@ def run_command(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(argv: list[str]) -> None:
+def _parse_and_run(argv: list[str]) -> None:
     """Run the command that the arguments name, or else `ask`."""
     parser = build_parser()
     if not argv and sys.stdin.isatty():

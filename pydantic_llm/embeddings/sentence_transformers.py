@@ -294,7 +294,7 @@ def _find_prompt(model: Any, input_type: EmbedInputType) -> str:
 
 
 def _find_limit(model: Any) -> int | None:
-    """Return the maximum number of tokens of a text; `None` if there is none, as for models without positions."""
+    """Return the maximum number of tokens of a text; `None` for a model without one, as that without positions."""
     limit: float | None = model.max_seq_length
     return None if limit is None or limit > MOST_TOKENS else int(limit)
 

@@ -118,7 +118,7 @@ def _download(source: LlamaCppSource, name: str, pattern: str | None) -> str:
 
 
 def _find_cached(hub: Any, source: LlamaCppSource, name: str, pattern: str | None, error: Exception) -> str:
-    """Return the path of a file that was downloaded before. Raises the translated `error` if there is none."""
+    """Return the path of a file that was downloaded before. Raises the translated `error` if it was not."""
     try:
         folder = Path(hub.snapshot_download(name, revision=source.revision, local_files_only=True))
     except Exception:  # noqa: BLE001 -- it is not there
