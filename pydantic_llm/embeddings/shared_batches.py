@@ -45,6 +45,7 @@ class SharedBatches(Generic[Item, Result]):
     async def run(self, items: Sequence[Item], options: Hashable) -> Sequence[Result]:
         """Return the results for the items. A call that is cancelled before its turn is not run."""
         job = _Job[Item, Result](items, options)
+        self._forget_parent()
         with self._lock:
             executor = self._get_executor()
             self._waiting.append(job)
@@ -58,10 +59,15 @@ class SharedBatches(Generic[Item, Result]):
         if executor is not None:
             executor.shutdown(wait=False)
 
+    def _forget_parent(self) -> None:
+        """Drop the thread, the lock and the calls of the parent process in the child of a fork."""
+        if self._process != os.getpid():
+            self._process, self._lock, self._executor = os.getpid(), threading.Lock(), None
+            self._waiting.clear()
+
     def _get_executor(self) -> ThreadPoolExecutor:
-        if self._executor is None or self._process != os.getpid():  # threads do not survive a fork
+        if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
-            self._process = os.getpid()
         return self._executor
 
     def _run_next(self) -> None:

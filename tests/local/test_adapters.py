@@ -143,9 +143,31 @@ async def test_adapters_that_mlx_cannot_read_are_user_errors(
     config = json.loads((tmp_path / 'mlx' / 'adapter_config.json').read_text(encoding='utf-8'))
     for changes, message in (
         ({'fine_tune_type': 'full'}, 'has all weights of a model'),
-        ({'lora_parameters': {**config['lora_parameters'], 'rank': 7}}, 'cannot be added to the model: ValueError'),
+        ({'lora_parameters': {**config['lora_parameters'], 'rank': 7}}, 'cannot be added to the model: Adapter at'),
         ({'lora_parameters': {}}, 'cannot be added to the model: KeyError'),
     ):
         (tmp_path / 'mlx' / 'adapter_config.json').write_text(json.dumps({**config, **changes}), encoding='utf-8')
         with pytest.raises(UserError, match=message):
             await make(adapters={'sql': tmp_path / 'mlx'}).load()
+
+
+async def test_a_damaged_adapter_is_an_error_that_names_the_adapter(
+    make: Callable[..., Any], random_path: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'sql'
+    save_adapter(random_path, folder)
+    weights = folder / 'adapter_model.safetensors'
+    saved, config = weights.read_bytes(), json.loads((folder / 'adapter_config.json').read_text(encoding='utf-8'))
+
+    async def check(message: str, **values: Any) -> None:
+        (folder / 'adapter_config.json').write_text(json.dumps({**config, **values}), encoding='utf-8')
+        for options in ({'adapters': {'sql': folder}}, {'adapter': folder}):
+            with pytest.raises(UserError, match=f"The adapter '{folder}' cannot be added to the model: {message}"):
+                await make(**options).load()
+
+    await check('its weights have other sizes than its configuration', r=8)
+    await check('TypeError', r='x')
+    weights.write_bytes(saved[: len(saved) // 2])
+    await check('a file of its weights is incomplete or broken')
+    weights.unlink()
+    await check('No such file or directory')

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...exceptions import LLMError, ModelAPIError, ModelConnectionError, UserError
 from .loading import Source
 
-__all__ = ('describe_error', 'find_place_error', 'translate_errors')
+__all__ = ('describe_error', 'describe_weights_error', 'find_place_error', 'translate_errors')
 
 HUB_ERRORS = {
     'GatedRepoError': 'is gated: accept its terms on its page of the hub, and log in with `hf auth login` or HF_TOKEN',
@@ -83,10 +83,8 @@ def _translate_error(source: Source, engine: str, error: Exception, hint: str) -
         return UserError(
             f'{name!r} comes with code of its own, which runs only with trust_remote_code=True: read it first'
         )
-    if MISMATCH in text:
-        return UserError(f'{name!r} cannot be loaded: its weights have other sizes than its config.json')
-    if any(part in text for part in BROKEN_WEIGHTS):
-        return UserError(f'{name!r} cannot be loaded: a file of its weights is incomplete or broken ({text})')
+    if MISMATCH in text or any(part in text for part in BROKEN_WEIGHTS):
+        return UserError(f'{name!r} cannot be loaded: {describe_weights_error(error)}')
     if isinstance(error, BROKEN):
         return ModelAPIError(name, f'{name!r} cannot be loaded: {text}{hint}', provider_name=engine)
     return UserError(f'{name!r} cannot be loaded: {_advise(name)}{text}')
@@ -151,6 +149,16 @@ def _find_outage(error: BaseException) -> str | None:
         # the error of the connection itself, which the library reports more generally
         return describe_error(next((cause for cause in causes if _has_kind(cause, 'HTTPError')), error))
     return describe_error(error) if any(part in f'{error}' for part in OFFLINE) else None
+
+
+def describe_weights_error(error: BaseException) -> str:
+    """Return what is wrong with a file of weights, or the text of another error."""
+    text = describe_error(error)
+    if MISMATCH in text:
+        return 'its weights have other sizes than its configuration'
+    if any(part in text for part in BROKEN_WEIGHTS):
+        return f'a file of its weights is incomplete or broken ({text})'
+    return text
 
 
 def describe_error(error: BaseException) -> str:

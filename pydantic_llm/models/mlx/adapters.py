@@ -12,6 +12,7 @@ from typing import Any
 
 from ...exceptions import UserError
 from ..local.adapters import ADAPTER_CONFIG
+from ..local.load_errors import describe_weights_error
 from .library import import_mlx_lm, import_mlx_utils
 
 __all__ = ('ActiveAdapter',)
@@ -42,8 +43,8 @@ class ActiveAdapter:
         """Return the layers that an adapter replaces. They are taken out of the model again."""
         what = f'adapters[{name!r}] {str(folder)!r}'
         try:
-            config: Any = json.loads((folder / ADAPTER_CONFIG).read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            config: Any = dict(json.loads((folder / ADAPTER_CONFIG).read_text(encoding='utf-8')))
+        except (OSError, ValueError, TypeError):
             raise UserError(f'{what} was not found: give the path of a folder with {ADAPTER_CONFIG}') from None
         if 'peft_type' in config:
             raise UserError(f'{what} is an adapter of PEFT: mlx-lm reads those that `mlx_lm.lora` writes')
@@ -52,7 +53,7 @@ class ActiveAdapter:
         try:
             import_mlx_lm('tuner.utils').load_adapters(self._model, f'{folder}')
         except Exception as error:
-            raise UserError(f'{what} cannot be added to the model: {type(error).__name__}: {error}') from error
+            raise UserError(f'{what} cannot be added to the model: {describe_weights_error(error)}') from error
         self._model.eval()  # without dropout
         layers = {path: layer for path, layer in self._model.named_modules() if self._is_new(path, layer)}
         self._replace({path: self._own[path] for path in layers})

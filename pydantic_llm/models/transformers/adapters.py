@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from ...exceptions import UserError
+from ..local.load_errors import describe_weights_error, find_place_error
 from .parts import Place
 
 __all__ = ('ActiveAdapter', 'load_adapter', 'make_peft_names')
@@ -37,8 +38,13 @@ def load_adapter(model: Any, place: Place, name: str | None = None) -> None:
     try:
         with _without_reports():
             info = model.load_adapter(place.name, adapter_name=name, adapter_kwargs=dict(place.options))
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise UserError(f'The adapter {place.name!r} cannot be added to the model: {error}') from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        what = f'The adapter {place.name!r} cannot be added to the model'
+        raise find_place_error(place.name, 'transformers', error) or UserError(
+            f'{what}: {describe_weights_error(error)}'
+        ) from error
     if missing := [key for key in info.missing_keys if f'.{name or DEFAULT}.' in key]:
         raise UserError(f'The adapter {place.name!r} is not one for this model: it has no weights for {min(missing)!r}')
     if unexpected := info.unexpected_keys:
