@@ -29,11 +29,21 @@ def choose(logits: Tensor, rows: Sequence[Row]) -> list[int]:
             logits[number] = _adjust_logits(logits[number], row)
     tokens = _pick_likeliest(logits, rows)
     drawing = [number for number, row in enumerate(rows) if row.random is not None and not row.job.done]
-    if drawing:
-        drawn = _draw_tokens(logits[drawing], [rows[number] for number in drawing])
-        for number, token in zip(drawing, drawn, strict=True):
-            tokens[number] = token
+    # Another order of the tokens gives a number another token: a row must get the same one in any company.
+    for is_filtered in (False, True):
+        numbers = [number for number in drawing if _has_filters(rows[number]) == is_filtered]
+        if numbers:
+            drawn = _draw_tokens(logits[numbers], [rows[number] for number in numbers], is_filtered=is_filtered)
+            for number, token in zip(numbers, drawn, strict=True):
+                tokens[number] = token
     return tokens
+
+
+def _has_filters(row: Row) -> bool:
+    """Return whether the settings of a row exclude tokens from being drawn."""
+    sampling = row.job.sampling
+    has_processors = row.processors is not None
+    return bool(sampling.top_k or sampling.min_p or (sampling.top_p or 1.0) < 1.0 or has_processors)
 
 
 def _pick_likeliest(logits: Tensor, rows: Sequence[Row]) -> list[int]:
@@ -99,7 +109,7 @@ def _apply_constraint(logits: Tensor, row: Row) -> Tensor:
     return logits.masked_fill(forbidden.to(logits.device), float('-inf'))
 
 
-def _draw_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+def _draw_tokens(logits: Tensor, rows: Sequence[Row], *, is_filtered: bool) -> list[int]:
     """Draw one token per row by its probability, with one random number per row."""
     torch = import_torch()
     sampling = [row.job.sampling for row in rows]
@@ -108,10 +118,7 @@ def _draw_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     uniform = torch.tensor(
         [row.random.random() if row.random else 0.0 for row in rows], device=logits.device, dtype=torch.float32
     ).unsqueeze(-1)
-    if not any(
-        one.top_k or one.min_p or (one.top_p or 1.0) < 1.0 or row.processors
-        for one, row in zip(sampling, rows, strict=True)
-    ):
+    if not is_filtered:
         tokens: list[int] = _find_indices(logits.softmax(dim=-1), uniform).squeeze(-1).tolist()
         return tokens
     ordered, ids = logits.sort(dim=-1, descending=True)
