@@ -19,7 +19,7 @@ LOOPBACK = ('127.', '::1', '0.0.0.0', 'localhost')
 """The prefixes of this machine's addresses."""
 
 settings.register_profile('default', deadline=None)
-settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True, max_examples=40)
+settings.register_profile('ci', deadline=None, derandomize=True, print_blob=True, max_examples=25)
 settings.load_profile('ci' if os.environ.get('CI') else 'default')
 
 
