@@ -13,6 +13,9 @@ FACTORS = (1, 4, 16)
 MARGIN = 2.0
 """The most that the last step may cost above its share: four times the units may take eight times as long."""
 
+LONG = 0.02
+"""Seconds of CPU time that suffice for the smallest size: a longer work is done with fewer units."""
+
 SHORTEST = 0.02
 """Seconds of CPU time for the largest size below which a ratio says nothing."""
 
@@ -28,15 +31,18 @@ class Work:
     make: Callable[[int], Callable[[], object]]
     """Prepares the work for a number of units, which is not measured, and returns it."""
     units: int = 1000
-    """The units of the smallest size. The largest one has 16 times as many, and should take some 0.1 s."""
+    """The units of the smallest size, fewer if they take longer than `LONG`. The largest one has 16 times as many."""
 
     def __repr__(self) -> str:
         return self.name
 
 
-def measure(work: Work) -> list[float]:
-    """Return the CPU time of the work at each size, in seconds."""
-    return [_time(work.make(work.units * factor)) for factor in FACTORS]
+def measure(work: Work) -> dict[int, float]:
+    """Return the CPU time of the work in seconds, by the number of units."""
+    units, first = work.units, _time(work.make(work.units))
+    if first > LONG:
+        units = max(1, int(units * LONG / first))
+    return {units * factor: _time(work.make(units * factor)) for factor in FACTORS}
 
 
 def _time(run: Callable[[], object]) -> float:
@@ -50,18 +56,17 @@ def _time(run: Callable[[], object]) -> float:
         gc.enable()
 
 
-def is_linear(costs: list[float]) -> bool:
+def is_linear(costs: dict[int, float]) -> bool:
     """Return whether the last step, to four times the units, took at most `4 * MARGIN` times as long."""
-    _, before, last = costs
+    _, before, last = costs.values()
     return last < SHORTEST or last <= 4 * MARGIN * before
 
 
 def assert_linear(work: Work) -> None:
     """Assert that four times the units take about four times as long, in one of `ATTEMPTS` measurements."""
-    measured: list[list[float]] = []
+    measured: list[dict[int, float]] = []
     for _ in range(ATTEMPTS):
         measured.append(measure(work))
         if is_linear(measured[-1]):
             return
-    sizes = [work.units * factor for factor in FACTORS]
-    raise AssertionError(f'{work} is not linear: {measured} seconds for {sizes} units')
+    raise AssertionError(f'{work} is not linear: the seconds by the number of units are {measured}')
