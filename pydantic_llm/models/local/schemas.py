@@ -93,8 +93,8 @@ def _close(schema: Any) -> Any:
             return schema
 
 
-def _as_list(value: object) -> list[Any]:
-    return cast('list[Any]', value) if isinstance(value, list) else []
+def _as_list(value: object) -> list[object]:
+    return cast('list[object]', value) if isinstance(value, list) else []
 
 
 # ---------------------------------------------------------------------- limits that cannot be compiled
