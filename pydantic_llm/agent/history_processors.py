@@ -31,10 +31,9 @@ def parse_processors(given: object) -> list[ContextFunction]:
         return []
     if not isinstance(given, (list, tuple)):
         raise UserError(f'history_processors takes a list of functions, not {describe_value(given)}')
-    functions = cast('Sequence[HistoryProcessor]', given)
-    if wrong := [each for each in functions if not callable(each)]:
+    if wrong := [each for each in cast('Sequence[object]', given) if not callable(each)]:
         raise UserError(f'history_processors takes a list of functions, not {describe_value(wrong[0])}')
-    return [ContextFunction.of(function, arguments=1) for function in functions]
+    return [ContextFunction.of(function, arguments=1) for function in cast('Sequence[HistoryProcessor]', given)]
 
 
 async def process_history(run: RunState, refused: Sequence[ModelMessage] = ()) -> list[ModelMessage]:

@@ -72,7 +72,7 @@ def _print_result(arguments: Namespace, session: Session, turn: Turn) -> None:
 
 
 def _extracts_code(arguments: Namespace) -> bool:
-    return arguments.extract or arguments.extract_last
+    return bool(arguments.extract or arguments.extract_last)
 
 
 def _choose_output_type(arguments: Namespace) -> object:

@@ -99,7 +99,7 @@ def _read_parquet(path: Path) -> Iterator[NamedRow]:
                 for row in _cast_nanoseconds(batch).to_pylist():
                     yield f'{path}, row {number}', row
                     number += 1
-    except (ValueError, *_load_errors()) as error:  # a ValueError for nanoseconds inside of lists
+    except _load_errors() as error:
         raise UserError(f'{path}: not a Parquet file that can be read ({" ".join(str(error).split())})') from None
 
 
@@ -116,7 +116,7 @@ def _cast_nanoseconds(batch: Any) -> Any:
 
 def _load_errors() -> tuple[type[Exception], ...]:
     arrow: Any = import_extra('pyarrow', extra='parquet', what='Parquet')
-    return (arrow.ArrowException,)
+    return (arrow.ArrowException, ValueError)  # the latter for nanoseconds inside of lists
 
 
 def import_parquet() -> Any:
