@@ -99,9 +99,11 @@ class ResponseStream(ConversationView, Generic[DepsT, OutputT]):
             raise ValidationError.from_exception_data('output', [{'type': error, 'input': message.text}])
         run = self._background.run
         try:
-            return await validate_output(run, return_value(value), run.output_context(None, is_partial=allow_partial))
+            context = run.output_context(None, is_partial=allow_partial)
+            output: OutputT = await validate_output(run, return_value(value), context)
         except Rejected as rejected:
             raise rejected.error from None
+        return output
 
     # -------------------------------------------------------------------------------------------------------- state
 
