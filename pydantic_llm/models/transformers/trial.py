@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -119,7 +120,7 @@ def _read_expected(forward: Forward, tokens: list[int]) -> tuple[Tensor, int]:
 
     It may fail for a model with code of its own: then, the logits are those without a cache, or else those with one.
     """
-    readers = [
+    readers: list[Callable[[], tuple[Tensor, int]]] = [
         lambda: forward.generate(tokens),
         lambda: (forward.read_whole(Prompt([*tokens, tokens[0]])), tokens[0]),
     ]
