@@ -91,18 +91,19 @@ async def list_models(provider: Provider[Any]) -> list[str]:
         raise UserError(f'{provider.name!r} cannot list its models; `pydantic-llm models` lists known ones')
     await provider.connection.load()
     names: list[str] = []
-    query: str | None = ''
+    query = ''
     for _ in range(MAX_PAGES):
         page = await _fetch(provider, listing.path + query)
         try:
             models = cast('list[Json]', page[listing.items])[:]  # not the keys of an object
             names += [model[listing.name].removeprefix(listing.name_prefix) for model in models]
-            query = listing.find_next(page)
+            next_query = listing.find_next(page)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             message = f'{provider.base_url} did not send a list of models ({type(error).__name__}: {error})'
             raise UnexpectedModelBehavior(message, str(page)[:2000]) from None
-        if query is None:
+        if next_query is None:
             return names
+        query = next_query
     raise UnexpectedModelBehavior(f'{provider.base_url} sent a list of models without an end')
 
 

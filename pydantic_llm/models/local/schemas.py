@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from ..._extras import import_extra
 from ...exceptions import UserError
+from ...json_schemas import NAMED_CHILDREN
 from ...json_types import Json
 from .grammars import dump_schema
 
@@ -24,9 +25,6 @@ DECIDES_PROPERTIES = frozenset(
 
 COMBINES_SCHEMAS = ('allOf', 'if', 'then', 'else', 'not', 'dependentSchemas')
 """The keywords that apply several schemas to one value, none of which knows the properties of the others."""
-
-SCHEMAS_BY_NAME = ('properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas')
-"""The keywords whose value is an object of schemas."""
 
 PLAIN_VALUES = ('const', 'enum', 'default', 'examples')
 """The keywords whose value is not a schema."""
@@ -150,7 +148,7 @@ def _map_schemas(schema: Json, change: Callable[[Any], Any]) -> Json:
     """Return a schema with each schema in it changed."""
     changed: Json = {}
     for key, value in schema.items():
-        if key in SCHEMAS_BY_NAME and isinstance(value, dict):
+        if key in NAMED_CHILDREN and isinstance(value, dict):
             changed[key] = {name: change(item) for name, item in cast('Json', value).items()}
         else:
             changed[key] = value if key in PLAIN_VALUES else change(value)
@@ -167,7 +165,7 @@ def _iter_nodes(schema: Any) -> Iterator[Json]:
         elif isinstance(value, dict):
             yield (node := cast('Json', value))
             for key, item in node.items():
-                if key in SCHEMAS_BY_NAME and isinstance(item, dict):
+                if key in NAMED_CHILDREN and isinstance(item, dict):
                     pending += cast('Json', item).values()
                 elif key not in PLAIN_VALUES:
                     pending.append(item)
