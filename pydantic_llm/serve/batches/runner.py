@@ -62,7 +62,7 @@ class Runner:
 
     def start(self, job: Job) -> None:
         """Run a job in the background."""
-        task = asyncio.create_task(self._run(job))
+        task = asyncio.create_task(self._run_job(job))
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
 
@@ -74,7 +74,7 @@ class Runner:
             if (task := self._tasks.get(job.id)) is not None:
                 task.cancel()
 
-    async def _run(self, job: Job) -> None:
+    async def _run_job(self, job: Job) -> None:
         try:
             await self._run_to_end(job)
         except Exception:
