@@ -40,7 +40,7 @@ from pydantic_llm.wire.prepare import PreparedRequest, prepare
 from tests.replay import replay
 
 HERMES = '{{ tools }} <tool_call>'
-WITHOUT_TOOLS = '{{ messages }}'
+WITHOUT_TOOLS = '{% for message in messages %}{{ message.content }}{% endfor %}'
 
 CITY = {'type': 'object', 'properties': {'city': {'type': 'string'}}, 'required': ['city']}
 CLOSED_CITY = {**CITY, 'additionalProperties': False}
@@ -70,7 +70,8 @@ class FakeHub:
         if any(message['role'] == self.refuses for message in messages):
             raise ValueError(f'no {self.refuses} here')
         if 'probe-' in (text := json.dumps([messages, options])):  # the encoder finds out what the template renders
-            return text
+            contents = [message['content'] for message in messages]
+            return json.dumps(contents) if self.chat_template == WITHOUT_TOOLS else text
         self.given = {'messages': messages, **options}
         return f'prompt{self.ends}'
 
