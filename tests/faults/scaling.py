@@ -13,7 +13,7 @@ FACTORS = (1, 4, 16)
 MARGIN = 2.0
 """The most that the last step may cost above its share: four times the units may take eight times as long."""
 
-LONG = 0.02
+LONG = 0.01
 """Seconds of CPU time that suffice for the smallest size: a longer work is done with fewer units."""
 
 SHORTEST = 0.02
