@@ -93,7 +93,7 @@ async def list_models(provider: Provider[Any]) -> list[str]:
     names: list[str] = []
     query = ''
     for _ in range(MAX_PAGES):
-        page = await _fetch(provider, listing.path + query)
+        page = await _fetch(provider, f'{listing.path}{query}')
         try:
             models = cast('list[Json]', page[listing.items])[:]  # not the keys of an object
             names += [model[listing.name].removeprefix(listing.name_prefix) for model in models]
