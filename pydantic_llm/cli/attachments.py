@@ -9,12 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from ..exceptions import UserError
 from ..messages import BinaryContent, UserContent, VideoUrl
-from ..messages.media_types import is_text, media_type_of
+from ..messages.media_types import UNKNOWN, detect_media_type, format_of, is_text, media_type_of
 from .texts import decode_text
 
 __all__ = ('name_media', 'read_attachment', 'read_file', 'read_standard_input', 'split_standard_input')
-
-UNKNOWN = 'application/octet-stream'
 
 DOCUMENTS = (
     'application/pdf',
@@ -28,22 +26,6 @@ DOCUMENTS = (
 """The beginnings of the media types of documents, which some vendors read."""
 
 MEDIA = ('image/', 'audio/', 'video/')
-
-SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b'\x89PNG\r\n\x1a\n', 'image/png', 'png'),
-    (b'\xff\xd8\xff', 'image/jpeg', 'jpg'),
-    (b'GIF8', 'image/gif', 'gif'),
-    (b'%PDF-', 'application/pdf', 'pdf'),
-    (b'ID3', 'audio/mpeg', 'mp3'),
-    (b'\xff\xfb', 'audio/mpeg', 'mp3'),
-    (b'fLaC', 'audio/flac', 'flac'),
-    (b'OggS', 'audio/ogg', 'ogg'),
-    (b'\x1aE\xdf\xa3', 'video/webm', 'webm'),
-)
-"""The first bytes of files -> media type and extension: https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern"""
-
-RIFF = {b'WEBP': ('image/webp', 'webp'), b'WAVE': ('audio/wav', 'wav')}
-"""The kinds of files that begin with `RIFF` and a length: bytes 8 to 11 -> media type and extension."""
 
 
 async def read_attachment(name: str) -> UserContent:
@@ -59,33 +41,26 @@ async def read_attachment(name: str) -> UserContent:
 
 
 def read_file(path: object) -> BinaryContent:
-    """Read a file. If its media type is unknown, it is text if it can be decoded as text."""
     file = BinaryContent.from_path(str(path))
     return make_file(file.data, file.identifier or '', file.media_type)
 
 
 def make_file(data: bytes, name: str, media_type: str = UNKNOWN) -> BinaryContent:
     """Return a file under its name. Raises `UserError` for a file that is neither text, media nor a document."""
-    if media_type == UNKNOWN and (found := sniff_media_type(data)) is not None:
-        media_type, extension = found
-        name = name if PurePosixPath(name).suffix else f'{name}.{extension}'
-    if not (media_type.startswith((*MEDIA, *DOCUMENTS)) or is_text(media_type)):
-        if not _looks_like_text(data):
-            raise UserError(
-                f'{name!r} cannot be sent: it is not text, an image, audio, video or a document'
-                f'{"" if media_type == UNKNOWN else f" ({media_type})"}'
-            )
-        media_type = 'text/plain'
+    if not _is_readable(media_type):
+        given, media_type = media_type, detect_media_type(data)
+        if media_type == UNKNOWN:
+            kind = '' if given == UNKNOWN else f' ({given})'
+            raise UserError(f'{name!r} cannot be sent: it is not text, an image, audio, video or a document{kind}')
     if is_text(media_type):
         data = decode_text(data).encode()
+    elif not PurePosixPath(name).suffix:
+        name = f'{name}.{format_of(media_type)}'
     return BinaryContent(data, media_type=media_type, identifier=name)
 
 
-def sniff_media_type(data: bytes) -> tuple[str, str] | None:
-    """Return the media type and the extension for the first bytes of a file, or `None` if they are unknown."""
-    if data[:4] == b'RIFF':
-        return RIFF.get(data[8:12])
-    return next(((kind, extension) for first, kind, extension in SIGNATURES if data.startswith(first)), None)
+def _is_readable(media_type: str) -> bool:
+    return media_type.startswith((*MEDIA, *DOCUMENTS)) or is_text(media_type)
 
 
 def name_media(content: str | Sequence[UserContent]) -> str | list[UserContent]:
@@ -105,13 +80,6 @@ def name_media(content: str | Sequence[UserContent]) -> str | list[UserContent]:
     return named
 
 
-def _looks_like_text(data: bytes) -> bool:
-    """Return whether a text can have these bytes: it has no control characters but white space and escapes."""
-    if data.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return True
-    return not any(byte < 32 and byte not in b'\t\n\r\f\b\x1b' for byte in data)
-
-
 # ---------------------------------------------------------------------- the standard input
 
 
@@ -123,7 +91,7 @@ def read_standard_input() -> bytes:
 def split_standard_input() -> tuple[str, BinaryContent | None]:
     """Return what was piped in as text, or as a file if it is not text."""
     data = read_standard_input()
-    if not data or (sniff_media_type(data) is None and _looks_like_text(data)):
+    if not data or is_text(detect_media_type(data)):
         return decode_text(data).strip('\n'), None
     return '', make_file(data, 'stdin')
 

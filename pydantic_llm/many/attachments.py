@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..messages import AudioUrl, BinaryContent, DocumentUrl, ImageUrl, UserContent, VideoUrl
 from ..messages.media_types import media_type_of
 
@@ -21,21 +19,6 @@ def is_url(place: str) -> bool:
 def read_attachment(place: str) -> UserContent:
     """Return the file at a path, or the URL. Raises `OSError` if the file cannot be read."""
     if not is_url(place):
-        return _read_file(Path(place))
+        return BinaryContent.from_path(place)
     kind = (media_type_of(place) or '').partition('/')[0]
     return URL_KINDS.get(kind, DocumentUrl)(place)
-
-
-def _read_file(path: Path) -> BinaryContent:
-    """Read a file. If its media type is unknown, it is text if it can be decoded as text."""
-    file = BinaryContent.from_path(path)
-    if file.media_type == 'application/octet-stream' and _is_text(file.data):
-        file.media_type = 'text/plain'
-    return file
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        return '\x00' not in data.decode()
-    except UnicodeDecodeError:
-        return False

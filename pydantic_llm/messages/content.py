@@ -21,7 +21,7 @@ from pydantic_core.core_schema import (
 from .._deferred_schemas import Discriminator, validate_fields
 from ..exceptions import UserError
 from ._value import Displayed, ShortRepr
-from .media_types import format_of, is_text, media_type_of, normalize_media_type
+from .media_types import detect_media_type, format_of, is_text, media_type_of, normalize_media_type
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -207,15 +207,15 @@ class BinaryContent(Displayed):
 
     @classmethod
     def from_path(cls, path: str | PathLike[str]) -> Self:
-        """Read a file. Its identifier is its name, its media type that of its extension.
+        """Read a file. Its identifier is its name, its media type that of its extension or else of its content.
 
-        If the extension is unknown, the media type is `application/octet-stream`.
+        If neither is known, the media type is `application/octet-stream`.
         """
         file = Path(path)
-        media_type = media_type_of(file.name) or 'application/octet-stream'
+        data = file.read_bytes()
         # text files are sent between marks that contain the identifier, which must not end them: mulmoclaude#2670
         name = UNSAFE_IN_NAMES.sub('_', file.name)
-        return cls(file.read_bytes(), media_type=media_type, identifier=name)
+        return cls(data, media_type=detect_media_type(data, file.name), identifier=name)
 
     @classmethod
     def from_data_uri(cls, data_uri: str) -> Self:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 __all__ = (
     'AUDIO_TYPES',
     'FORMATS',
+    'UNKNOWN',
+    'detect_media_type',
     'format_of',
     'is_text',
     'media_type_of',
@@ -115,6 +117,9 @@ SPELLINGS: dict[str, str] = {
 """Other spellings -> the one that APIs take: NousResearch/hermes-agent#55432 and #55429 (`image/jpg`),
 stanfordnlp/dspy#9017 and ggml-org/llama.cpp#21850 (`audio/x-wav`), crmne/ruby_llm#390 (`audio/mp3`)."""
 
+PRINTABLE = bytes([*b'\t\n\r\f\b\x1b', *range(32, 256)])
+"""The bytes of texts in any encoding but UTF-16."""
+
 WITH_PARAMETERS = ('audio/', 'video/')
 """The kinds whose parameters describe the content: `audio/L16;rate=24000`."""
 
@@ -142,12 +147,65 @@ AUDIO_TYPES: tuple[tuple[bytes, str], ...] = (
 )
 """The first bytes of audio files -> their media type; the first match is used. Samples have no header."""
 
+FIRST_BYTES: tuple[tuple[bytes, str], ...] = (
+    (b'\x89PNG\r\n\x1a\n', 'image/png'),
+    (b'\xff\xd8\xff', 'image/jpeg'),
+    (b'GIF8', 'image/gif'),
+    (b'II*\0', 'image/tiff'),
+    (b'MM\0*', 'image/tiff'),
+    (b'%PDF-', 'application/pdf'),
+    (b'\x1aE\xdf\xa3', 'video/webm'),
+    *(row for row in AUDIO_TYPES if row[0] not in (b'RIFF', b'FORM', b'\x1aE\xdf\xa3', b'')),
+)
+"""The first bytes of files -> their media type: https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern"""
+
+CONTAINERS: dict[tuple[bytes, bytes], str] = {
+    (b'RIFF', b'WEBP'): 'image/webp',
+    (b'RIFF', b'WAVE'): 'audio/wav',
+    (b'RIFF', b'AVI '): 'video/x-msvideo',
+    (b'FORM', b'AIFF'): 'audio/aiff',
+    (b'ftyp', b'avif'): 'image/avif',
+    (b'ftyp', b'heic'): 'image/heic',
+    (b'ftyp', b'mif1'): 'image/heif',
+    (b'ftyp', b'M4A '): 'audio/mp4',
+    (b'ftyp', b'qt  '): 'video/quicktime',
+    **{(b'ftyp', brand): 'video/mp4' for brand in (b'isom', b'iso2', b'mp41', b'mp42', b'avc1', b'M4V ')},
+}
+"""The mark of a container (its bytes 0 to 3, or 4 to 7 for `ftyp`) and of its content (bytes 8 to 11) -> media type."""
+
+UNKNOWN = 'application/octet-stream'
+"""The media type of bytes of any kind."""
+
 
 def media_type_of(name: str) -> str | None:
     """Return the media type for the extension of a path or URL, or `None` if it is unknown."""
     path = urlsplit(name).path if '://' in name else name
     found = MEDIA_TYPES.get(Path(path).suffix.lower()) or guess_type(path)[0]
     return normalize_media_type(found) if found else None
+
+
+def detect_media_type(data: bytes, name: str = '') -> str:
+    """Return the media type of a file: for its extension, or else for its content. `UNKNOWN` if neither is known.
+
+    A file without control characters is `text/plain`.
+    """
+    if found := media_type_of(name) or _media_type_of_bytes(data):
+        return found
+    return 'text/plain' if data and _looks_like_text(data) else UNKNOWN
+
+
+def _media_type_of_bytes(data: bytes) -> str | None:
+    mark = b'ftyp' if data[4:8] == b'ftyp' else data[:4]
+    if found := CONTAINERS.get((mark, data[8:12])):
+        return found
+    return next((media_type for first, media_type in FIRST_BYTES if data.startswith(first)), None)
+
+
+def _looks_like_text(data: bytes) -> bool:
+    """Return whether a text can have these bytes: it has no control characters but white space and escapes."""
+    if data.startswith((b'\xff\xfe', b'\xfe\xff')):  # UTF-16
+        return True
+    return not data.translate(None, PRINTABLE)
 
 
 def normalize_media_type(media_type: str) -> str:

@@ -188,12 +188,40 @@ def test_files_with_the_same_content_have_the_same_identifier() -> None:
     assert ImageUrl('https://example.com/a', identifier='mine').identifier == 'mine'
 
 
+@pytest.mark.parametrize(
+    ('data', 'media_type'),
+    [
+        (b'\x89PNG\r\n\x1a\n..', 'image/png'),
+        (b'\xff\xd8\xff\xe0', 'image/jpeg'),
+        (b'RIFF....WEBPVP8 ', 'image/webp'),
+        (b'RIFF....WAVEfmt ', 'audio/wav'),
+        (b'RIFF\0\0\0\0CDR ', 'application/octet-stream'),
+        (b'\0\0\0\x18ftypheic', 'image/heic'),
+        (b'\0\0\0\x18ftypmp42', 'video/mp4'),
+        (b'\0\0\0\x18ftypM4A ', 'audio/mp4'),
+        (b'ID3\x04', 'audio/mpeg'),
+        (b'%PDF-1.7', 'application/pdf'),
+        ('Grüße\n'.encode(), 'text/plain'),
+        ('Grüße\n'.encode('latin-1'), 'text/plain'),
+        ('Grüße\n'.encode('utf-16'), 'text/plain'),
+        (b'\x7fELF\x02\x01', 'application/octet-stream'),
+        (b'', 'application/octet-stream'),
+    ],
+)
+def test_the_media_type_of_a_path_without_a_known_extension_comes_from_its_content(
+    tmp_path: Path, data: bytes, media_type: str
+) -> None:
+    (tmp_path / 'file.unknown').write_bytes(data)
+    assert BinaryContent.from_path(tmp_path / 'file.unknown').media_type == media_type
+
+
 def test_the_media_type_and_the_identifier_of_a_path_come_from_its_name(tmp_path: Path) -> None:
     (tmp_path / 'a.png').write_bytes(b'x')
     (tmp_path / 'b').write_bytes(b'x')
     assert BinaryContent.from_path(tmp_path / 'a.png') == BinaryContent(
         b'x', media_type='image/png', identifier='a.png'
     )
+    (tmp_path / 'b').write_bytes(b'\0')
     assert BinaryContent.from_path(str(tmp_path / 'b')).media_type == 'application/octet-stream'
     (tmp_path / 'a"\n.txt').write_bytes(b'x')
     assert BinaryContent.from_path(tmp_path / 'a"\n.txt').identifier == 'a__.txt'

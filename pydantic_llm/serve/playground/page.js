@@ -308,7 +308,7 @@ class Pane {
   // Keep the messages, also the text of a response without an end; but not after `clear`.
   remember(view, prompt, attached) {
     if (!view.node.isConnected) return;
-    const binary = attached.map(({ name, media_type, data }) => ({ kind: 'binary', identifier: name, media_type, data }));
+    const binary = attached.map(({ name, media_type, data }) => ({ kind: 'binary', identifier: name, media_type: media_type || 'application/octet-stream', data }));
     const content = binary.length ? [...(prompt ? [prompt] : []), ...binary] : prompt;
     const stopped = view.text && [
       { kind: 'request', parts: [{ part_kind: 'user-prompt', content }] },
@@ -435,7 +435,7 @@ async function readFile(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   let binary = '';
   for (let at = 0; at < bytes.length; at += 32768) binary += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  return { name: file.name || 'pasted', media_type: file.type || 'application/octet-stream', data: btoa(binary) };
+  return { name: file.name || 'pasted', media_type: file.type, data: btoa(binary) };
 }
 
 async function readFiles(list) {

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import BinaryContent, ModelMessage, ModelMessagesTypeAdapter, UserContent
+from ...messages.media_types import detect_media_type
 
 __all__ = ('PageRequest', 'read_request')
 
@@ -28,6 +29,12 @@ class UploadedFile(BaseModel):
     media_type: str
     data: Annotated[str, AfterValidator(_check_base64)]
     """The content in base64."""
+
+    def read(self) -> BinaryContent:
+        """Return the file. Browsers send no media type for extensions that they do not know."""
+        data = b64decode(self.data)
+        media_type = self.media_type or detect_media_type(data, self.name)
+        return BinaryContent(data, media_type=media_type, identifier=self.name)
 
 
 class PageRequest(BaseModel):
@@ -51,9 +58,7 @@ class PageRequest(BaseModel):
             raise UserError('The prompt is empty: write a text, or add a file')
         if not self.files:
             return self.prompt
-        files = [
-            BinaryContent(b64decode(file.data), media_type=file.media_type, identifier=file.name) for file in self.files
-        ]
+        files = [file.read() for file in self.files]
         return [self.prompt, *files] if self.prompt else [*files]
 
     def read_history(self) -> list[ModelMessage]:
