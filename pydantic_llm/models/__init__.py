@@ -436,7 +436,8 @@ class Model(ABC):
     ) -> AsyncGenerator[StreamedResponse]:
         """Send a conversation and stream the response. By default, the events of a complete response.
 
-        Raises the same exceptions as `request`, on entering or while iterating.
+        `run_context` is there for models of your own that were written for pydantic-ai; no model of this package reads
+        it. Raises the same exceptions as `request`, on entering or while iterating.
         """
         response = await self.request(messages, model_settings, model_request_parameters)
         stream = WholeResponse(response, model_request_parameters)
