@@ -43,7 +43,8 @@ LITELLM_PROXY_NEEDS := import importlib.metadata as m, re; print(*(r.split(';')[
 # A package that adds a vendor from outside. The tests need it installed, as a user would install it.
 EXAMPLE := tests/acme
 # The folders of tests that run without any vendor's package. A test that imports one itself is skipped there.
-BARE_TESTS := $(addprefix tests/,agent models providers serve wire $(addprefix faults/test_,limits.py truncation.py whole_bodies.py))
+BARE_TESTS := $(addprefix tests/,agent batches cli embeddings instrumented messages models parity providers serve transport wire \
+    $(addprefix faults/test_,limits.py truncation.py whole_bodies.py))
 # What the wheel is tested with, at the lowest versions that pyproject.toml allows.
 WHEEL_EXTRAS := all serve cli prices redis otel mcp
 WHEEL_TESTS := tests/e2e tests/serve/test_clients.py tests/test_direct.py --ignore tests/e2e/test_litellm.py

@@ -170,7 +170,8 @@ async def _execute_call(
     run.tool_results[index] = parts
     result = parts[0]
     assert isinstance(result, (ToolReturnPart, RetryPromptPart)), 'the first part is the result of the tool call'
-    run.emit(FunctionToolResultEvent(result))
+    added = next((part.content for part in parts if isinstance(part, UserPromptPart)), None)
+    run.emit(FunctionToolResultEvent(result, content=added))
 
 
 async def _call_tool(run: RunState, call: ToolCallPart) -> Sequence[ModelRequestPart]:

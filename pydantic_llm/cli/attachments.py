@@ -41,6 +41,7 @@ async def read_attachment(name: str) -> UserContent:
 
 
 def read_file(path: object) -> BinaryContent:
+    """Read a file. Raises `UserError` if no model can read it, and `OSError` if it cannot be opened."""
     file = BinaryContent.from_path(str(path))
     return make_file(file.data, file.identifier or '', file.media_type)
 

@@ -14,6 +14,7 @@ from .._deferred_schemas import Discriminator
 from ..exceptions import UnexpectedModelBehavior
 from ._value import ShortRepr
 from .citations import Citation
+from .content import UserContent
 from .request import ModelRequest, RetryPromptPart, ToolReturnPart
 from .response import ModelResponse, ModelResponsePart, NativeToolCallPart, TextPart, ThinkingPart, ToolCallPart
 
@@ -211,6 +212,9 @@ class FunctionToolResultEvent(ShortRepr):
 
     result: ToolReturnPart | RetryPromptPart
     """The tool result, or the error that the model must correct."""
+
+    content: str | Sequence[UserContent] | None = field(default=None, kw_only=True)
+    """What the tool adds for the model after the result: the `content` of its `ToolReturn`."""
 
     event_kind: Literal['function_tool_result'] = 'function_tool_result'
 

@@ -172,4 +172,4 @@ def run_mlx(model: Any, tokenizer: Any, prompt: str, tokens: int) -> str:
     ids = tokenizer.apply_chat_template([{'role': 'user', 'content': prompt}], add_generation_prompt=True)
     generated = [output.token for output in mlx_lm.stream_generate(model, tokenizer, ids, max_tokens=tokens)]
     text: str = tokenizer.decode(generated, skip_special_tokens=True)
-    return text
+    return tiny.leave_out_thinking(text)

@@ -282,5 +282,5 @@ async def test_memory_that_runs_out_drops_blocks_and_no_request(
 
 @on('padded')
 async def test_an_invalid_size_is_refused(make: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match=r'prefix_cache_bytes is -1: give 0 or more'):
+    with pytest.raises(UserError, match='prefix_cache_bytes is -1: give a whole number from 0'):
         make(prefix_cache_bytes=-1)

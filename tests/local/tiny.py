@@ -198,7 +198,10 @@ def make_trained(folder: Path, *, steps: int = 100) -> Path:
 
 
 def generate(model: Any, tokenizer: Any, prompt: str, tokens: int) -> str:
-    """Return the text that Transformers' `generate` gives for a prompt, always with the likeliest token."""
+    """Return the text that Transformers' `generate` gives for a prompt, always with the likeliest token.
+
+    What is before the end of thinking is left out, since it is no text of the response.
+    """
     messages = [{'role': 'user', 'content': prompt}]
     text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     ids = torch.tensor([tokenizer(text)['input_ids']])
@@ -206,4 +209,9 @@ def generate(model: Any, tokenizer: Any, prompt: str, tokens: int) -> str:
         ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False, pad_token_id=0
     )
     decoded: str = tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True)
-    return decoded
+    return leave_out_thinking(decoded)
+
+
+def leave_out_thinking(text: str) -> str:
+    """Return what a model has written after it thought."""
+    return text.rpartition(MARKS[-1])[2]

@@ -18,6 +18,7 @@ from pydantic_llm.messages import (
     ModelResponse,
     TextPart,
     ToolCallPart,
+    ToolReturn,
     UserPromptPart,
 )
 from pydantic_llm.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
@@ -235,12 +236,22 @@ def draw_and_tell() -> list[Any]:
     return ['See the image.', draw()]
 
 
+def draw_beside() -> ToolReturn:
+    """Returns a text, and adds an image after it."""
+    return ToolReturn('Drawn.', content=['This is it:', draw()])
+
+
 def test_the_files_of_tools_are_shown_as_files() -> None:
-    lines = ask(make_client(TestModel(), playground=[draw, draw_and_tell]), tools=['draw', 'draw_and_tell'])
+    tools = [draw, draw_and_tell, draw_beside]
+    lines = ask(make_client(TestModel(), playground=tools), tools=[tool.__name__ for tool in tools])
     file = {'media_type': 'image/png', 'data': 'iVBORw=='}
     results = [(line['name'], line['text'], line['files']) for line in lines if line['kind'] == 'result']
     # the tools run at the same time
-    assert sorted(results, key=itemgetter(0)) == [('draw', '', [file]), ('draw_and_tell', 'See the image.', [file])]
+    assert sorted(results, key=itemgetter(0)) == [
+        ('draw', '', [file]),
+        ('draw_and_tell', 'See the image.', [file]),
+        ('draw_beside', 'Drawn.', [file]),
+    ]
 
 
 async def test_a_client_that_reads_nothing_and_goes_frees_the_stream() -> None:
