@@ -122,9 +122,10 @@ def _shorten(content: object) -> str:
 def _encode_result(event: FunctionToolResultEvent) -> Json:
     result = event.result
     failed = not (isinstance(result, ToolReturnPart) and result.outcome == 'success')
-    found = result.files if isinstance(result, ToolReturnPart) else []
-    added = [] if event.content is None or isinstance(event.content, str) else event.content
-    files = [_encode_shown_file(file) for file in (*found, *added) if isinstance(file, BinaryContent)]
+    found: list[object] = [*result.files] if isinstance(result, ToolReturnPart) else []
+    if event.content is not None and not isinstance(event.content, str):
+        found += event.content
+    files = [_encode_shown_file(file) for file in found if isinstance(file, BinaryContent)]
     line = {'kind': 'result', 'id': result.tool_call_id, 'name': result.tool_name, 'failed': failed}
     return {**line, 'text': _describe_result(result), **({'files': files} if files else {})}
 
