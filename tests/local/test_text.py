@@ -147,7 +147,8 @@ async def test_the_trained_model_responds_whole_and_streamed(
                 if isinstance(event, PartStartEvent | PartDeltaEvent)
             ]
         assert ''.join(pieces) == text
-        assert len(pieces) > 1 or engine.is_fast
+        is_short = len(text) < 30  # and can be there before it is read
+        assert len(pieces) > 1 or engine.is_fast or is_short
         usage = stream.get().usage
         assert (usage.input_tokens, usage.output_tokens) == (response.usage.input_tokens, response.usage.output_tokens)
 
