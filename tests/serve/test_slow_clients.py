@@ -340,21 +340,29 @@ async def until_served(client: httpx2.AsyncClient) -> None:
             pass
 
 
-async def test_large_requests_do_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_requests_do_not_stop_the_others() -> None:
     """They are decoded in a thread: the longest wait of a small request is far shorter than a large one takes."""
+    shares: list[float] = []
+    async with LocalServer(create_app(text_model('Hello'))) as url, httpx2.AsyncClient(timeout=60) as client:
+        while len(shares) < 3 and not (shares and shares[-1] < 0.5):  # a busy machine disturbs one measurement
+            shares.append(await measure_longest_wait(client, url))
+    assert shares[-1] < 0.5, shares
+
+
+async def measure_longest_wait(client: httpx2.AsyncClient, url: str) -> float:
+    """Return the longest wait of small requests during a large one, as a share of the time of the large one."""
     small = {'role': 'user', 'content': 'Hello'}
     body = json.dumps({'model': 'm', 'messages': [small] * 40_000}).encode()
     waits: list[float] = []
-    async with LocalServer(create_app(text_model('Hello'))) as url, httpx2.AsyncClient(timeout=60) as client:
-        began = perf_counter()
-        headers = {'content-type': 'application/json'}
-        large = asyncio.create_task(client.post(url + OPENAI.path, content=body, headers=headers))
-        while not large.done():
-            started = perf_counter()
-            await client.get(f'{url}/health')
-            waits.append(perf_counter() - started)
-        assert large.result().status_code == 200
-        assert max(waits) < (perf_counter() - began) / 2
+    began = perf_counter()
+    headers = {'content-type': 'application/json'}
+    large = asyncio.create_task(client.post(url + OPENAI.path, content=body, headers=headers))
+    while not large.done():
+        started = perf_counter()
+        await client.get(f'{url}/health')
+        waits.append(perf_counter() - started)
+    assert large.result().status_code == 200
+    return max(waits) / (perf_counter() - began)
 
 
 # ---------------------------------------------------------------------------------------------------------- disconnects
