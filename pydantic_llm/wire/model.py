@@ -7,7 +7,7 @@ A room provides pure functions (the path, the body, a decoder); this module move
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Unpack, cast
@@ -487,6 +487,7 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     def new_reader(
         self,
         warnings: Sequence[str] = (),
+        tool_names: Collection[str] = (),
         *,
         stop_sequences: Sequence[str] = (),
         parameters: ModelRequestParameters | None = None,
@@ -494,10 +495,12 @@ class WireModel(PreparingModel, Generic[ProfileT]):
     ) -> ResponseReader:
         """Return a reader for one response. `warnings` and `parameters` are those of the request.
 
-        The text ends before any of the `stop_sequences`, which the model refuses.
+        `tool_names` are its tools, if there are no parameters. The text ends before any of the `stop_sequences`, which
+        the model refuses.
         """
         parts = PartsManager(records_events=records_events)
         draft = ResponseDraft(self.model_name, self.system, self.base_url, [*warnings], parts)
+        draft.tool_names = frozenset(tool_names)
         if parameters is not None:
             draft.tool_names = frozenset([tool.name for tool in parameters.tools])
             draft.expects_json = parameters.output_object is not None

@@ -78,16 +78,20 @@ def test_times_and_the_order_of_settings_do_not_matter(model: Model) -> None:
         (ask('Hello!'), None, None),
         (ask('Hello', 'Hello'), None, None),
         (ask('Hello'), ModelSettings(max_tokens=7), None),
-        (ask('Hello'), ModelSettings(extra_headers={'x-variant': 'b'}), None),
-        (ask('Hello'), ModelSettings(extra_body={'variant': 'b'}), None),
         (ask('Hello'), None, ModelRequestParameters(function_tools=[ToolDefinition('look')])),
     ],
-    ids=['text', 'turns', 'setting', 'header', 'body', 'tool'],
+    ids=['text', 'turns', 'setting', 'tool'],
 )
 def test_what_decides_about_the_response_matters(
     model: Model, messages: list[ModelMessage], settings: Any, parameters: Any
 ) -> None:
     assert fingerprint(model, messages, settings, parameters) != fingerprint(model, ask('Hello'))
+
+
+@pytest.mark.parametrize('settings', [{'extra_headers': {'x-variant': 'b'}}, {'extra_body': {'variant': 'b'}}])
+def test_fields_and_headers_of_the_application_matter_if_they_are_sent(model: Model, settings: Any) -> None:
+    is_same = fingerprint(model, ask('Hello'), settings) == fingerprint(model, ask('Hello'))
+    assert is_same == isinstance(model, TransformersModel)  # which sends no request
 
 
 def test_two_urls_that_are_downloaded_are_two_requests(model: Model) -> None:
