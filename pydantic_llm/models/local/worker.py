@@ -201,10 +201,10 @@ class WorkerEngine(ABC):
                 pass
         except Exception as error:  # noqa: BLE001 -- raised where the jobs are awaited
             failure = make_engine_error(self.model_name, error)
-            if not loading.done():
-                loading.set_exception(failure)
         finally:
             self._shut_down(failure)
+            if not loading.done():
+                loading.set_exception(failure)  # now that the thread is forgotten: a caller may load again at once
             self.end_thread()
 
     def _open_runner(self, loaded: Loaded) -> Runner:
