@@ -31,7 +31,7 @@ from pydantic_llm.providers import infer_provider
 from pydantic_llm.providers.cohere import KEY_VARIABLES, URL_VARIABLES, CohereProvider
 from pydantic_llm.serve import LocalServer, create_app
 from tests.providers.server import Server
-from tests.transport.server import Exchange, Server as Listening
+from tests.transport.server import Exchange, Server as Listening, respond_together
 
 HELLO = [ModelRequest.user_text_prompt('hello')]
 MODEL = 'command-a-plus-05-2026'
@@ -268,7 +268,7 @@ def test_one_provider_works_from_one_event_loop_after_another_and_in_threads() -
 
 
 async def test_what_is_open_is_closed_on_request() -> None:
-    async with Listening(answer).run() as server:
+    async with Listening(respond_together(5, answer)).run() as server:
         provider = CohereProvider(base_url=server.url)
         await asyncio.gather(*(ask(provider) for _ in range(5)))
         assert server.open == 5

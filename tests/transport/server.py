@@ -83,6 +83,22 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
+def respond_together(count: int, handler: Handler) -> Handler:
+    """A handler that responds to nobody before `count` requests have come: each of them has its own connection."""
+    arrived = 0
+    everyone = asyncio.Event()
+
+    async def respond(exchange: Exchange) -> None:
+        nonlocal arrived
+        arrived += 1
+        if arrived >= count:
+            everyone.set()
+        await everyone.wait()
+        await handler(exchange)
+
+    return respond
+
+
 class Server:
     """A server with its requests and the number of its open connections."""
 

@@ -22,7 +22,7 @@ from pydantic_llm.transport import spread
 from pydantic_llm.transport.clients import LIBRARY_VARIABLE
 from pydantic_llm.transport.spread import FULL, POOLS, SpreadTransport
 from tests.transport.conftest import Serve
-from tests.transport.server import Exchange, completion
+from tests.transport.server import respond_together, send_completion
 
 PROVIDERS: dict[str, Callable[..., Any]] = {
     'anthropic': lambda **more: AnthropicProvider(api_key='k', **more),
@@ -81,11 +81,7 @@ def test_proxies_of_the_environment_are_still_used(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize('library', [httpx, httpx2])
 async def test_idle_connections_are_closed(library: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def later(exchange: Exchange) -> None:
-        await asyncio.sleep(0.05)
-        await exchange.respond(completion())
-
-    server = await serve(later)
+    server = await serve(respond_together(3 * FULL, send_completion))
     monkeypatch.setattr(spread, 'CLEANUP_SECONDS', 0.0)
     limits = library.Limits(max_connections=None, keepalive_expiry=0.2)
     async with spread.spread_over_pools(library.AsyncClient(limits=limits, timeout=20)) as http:
