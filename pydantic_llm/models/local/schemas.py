@@ -6,13 +6,13 @@ holds there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
 from ..._extras import import_extra
 from ...exceptions import UserError
-from ...json_schemas import NAMED_CHILDREN
+from ...json_schemas import iter_children, map_children
 from ...json_types import Json
 from .grammars import dump_schema
 
@@ -25,9 +25,6 @@ DECIDES_PROPERTIES = frozenset(
 
 COMBINES_SCHEMAS = ('allOf', 'if', 'then', 'else', 'not', 'dependentSchemas')
 """The keywords that apply several schemas to one value, none of which knows the properties of the others."""
-
-PLAIN_VALUES = ('const', 'enum', 'default', 'examples')
-"""The keywords whose value is not a schema."""
 
 LIMITS = (
     'pattern',
@@ -45,7 +42,7 @@ LIMITS = (
 """The keywords that limit a value. Each of them can be dropped without a change of the value's shape."""
 
 
-def fit_schema(schema: Any, note: Callable[[str], None]) -> Any:
+def fit_schema(schema: Json, note: Callable[[str], None]) -> Json:
     """Return a schema that llguidance compiles. `note` takes a sentence for each limit that is dropped.
 
     What has no values at all, such as a number between 6 and 3, stays: compiling it raises `UserError`.
@@ -56,19 +53,22 @@ def fit_schema(schema: Any, note: Callable[[str], None]) -> Any:
 # ---------------------------------------------------------------------- open objects
 
 
-def close_objects(schema: Any) -> Any:
+def close_objects(schema: Json) -> Json:
     """Return the schema with `additionalProperties: false` for each object that leaves it open.
 
     A small model that may add properties adds them without end. Where several schemas apply to one object, all of
     them stay open.
     """
-    return schema if any(map(_combines_schemas, _iter_nodes(schema))) else _close(schema)
+    return schema if _combines_schemas(schema) else _close(schema)
 
 
 def _combines_schemas(node: Json) -> bool:
+    """Return whether the schema, or a schema in it, applies several schemas to one value."""
     if '$ref' in node and 'properties' in node:
         return True
-    return any(keyword in node and (keyword != 'allOf' or _is_list_of_more(node)) for keyword in COMBINES_SCHEMAS)
+    if any(keyword in node and (keyword != 'allOf' or _is_list_of_more(node)) for keyword in COMBINES_SCHEMAS):
+        return True
+    return any(_combines_schemas(child) for _, _, child in iter_children(node))
 
 
 def _is_list_of_more(node: Json) -> bool:
@@ -77,18 +77,13 @@ def _is_list_of_more(node: Json) -> bool:
     return 'properties' in node or not isinstance(options, list) or len(cast('list[object]', options)) > 1
 
 
-def _close(schema: Any) -> Any:
-    match schema:
-        case {'properties': dict(), **rest} if rest.keys().isdisjoint(DECIDES_PROPERTIES):
-            closed = _map_schemas(cast('Json', schema), _close)
-            is_complete = {*_as_list(rest.get('required'))} <= closed['properties'].keys()
-            return {**closed, 'additionalProperties': False} if is_complete else closed
-        case dict():
-            return _map_schemas(cast('Json', schema), _close)
-        case list():
-            return [_close(item) for item in cast('list[object]', schema)]
-        case _:
-            return schema
+def _close(node: Json) -> Json:
+    closed = map_children(node, lambda _, child: _close(child))
+    properties: object = closed.get('properties')
+    if not isinstance(properties, dict) or not DECIDES_PROPERTIES.isdisjoint(closed):
+        return closed
+    is_complete = {*_as_list(closed.get('required'))} <= cast('Json', properties).keys()
+    return {**closed, 'additionalProperties': False} if is_complete else closed
 
 
 def _as_list(value: object) -> list[object]:
@@ -98,20 +93,14 @@ def _as_list(value: object) -> list[object]:
 # ---------------------------------------------------------------------- limits that cannot be compiled
 
 
-def _loosen(schema: Any, note: Callable[[str], None]) -> Any:
-    match schema:
-        case dict():
-            kept = {**cast('Json', schema)}
-            for limit in [name for name in LIMITS if name in kept]:
-                if reason := _find_failure(kept, limit):
-                    note(f'the constraint does not enforce {limit} {_show(kept.pop(limit))}: {reason}')
-                    if limit == 'patternProperties':
-                        kept.pop('additionalProperties', None)  # it is for the names that match no pattern
-            return _map_schemas(kept, lambda value: _loosen(value, note))
-        case list():
-            return [_loosen(item, note) for item in cast('list[object]', schema)]
-        case _:
-            return schema
+def _loosen(node: Json, note: Callable[[str], None]) -> Json:
+    kept = {**node}
+    for limit in [name for name in LIMITS if name in kept]:
+        if reason := _find_failure(kept, limit):
+            note(f'the constraint does not enforce {limit} {_show(kept.pop(limit))}: {reason}')
+            if limit == 'patternProperties':
+                kept.pop('additionalProperties', None)  # it is for the names that match no pattern
+    return map_children(kept, lambda _, child: _loosen(child, note))
 
 
 def _show(value: object) -> str:
@@ -139,33 +128,3 @@ def _compile_alone(text: str) -> str:
     except ValueError as error:
         failure = f'{error}'
     return failure.strip().rpartition('\n')[2].removeprefix('error: ')
-
-
-# ---------------------------------------------------------------------- the nodes of a schema
-
-
-def _map_schemas(schema: Json, change: Callable[[Any], Any]) -> Json:
-    """Return a schema with each schema in it changed."""
-    changed: Json = {}
-    for key, value in schema.items():
-        if key in NAMED_CHILDREN and isinstance(value, dict):
-            changed[key] = {name: change(item) for name, item in cast('Json', value).items()}
-        else:
-            changed[key] = value if key in PLAIN_VALUES else change(value)
-    return changed
-
-
-def _iter_nodes(schema: Any) -> Iterator[Json]:
-    """Yield all schemas in a schema, itself included."""
-    pending: list[Any] = [schema]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending += cast('list[object]', value)
-        elif isinstance(value, dict):
-            yield (node := cast('Json', value))
-            for key, item in node.items():
-                if key in NAMED_CHILDREN and isinstance(item, dict):
-                    pending += cast('Json', item).values()
-                elif key not in PLAIN_VALUES:
-                    pending.append(item)
