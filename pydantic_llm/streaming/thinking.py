@@ -31,6 +31,19 @@ THINK_TAGS: tuple[tuple[str, str, str], ...] = (
     ('<|channel>thought', '<channel|>', 'Gemma 4: Newelle#427'),
     ('<|START_THINKING|>', '<|END_THINKING|>', 'Command A Reasoning: its chat template'),
     ('<|begin_of_thought|>', '<|end_of_thought|>', 'OpenThinker, Sky-T1: their system prompts'),
+    ('<mm:think>', '</mm:think>', 'MiniMax M3: ik_llama.cpp#2008'),
+    ('<|open|>think<|sep|>', '<|close|>think<|sep|>', 'Kimi K3: its chat template, in llama.cpp'),
+    ('<|think:start|>', '<|think:end|>', 'Solar Open 2: vLLM, reasoning/solar_open2_reasoning_parser.py'),
+    ('<|plamo:begin_think:plamo|>', '<|plamo:end_think:plamo|>', 'PLaMo 3: vLLM, reasoning/plamo3_reasoning_parser.py'),
+    ('<|inner_prefix|>', '<|inner_suffix|>', 'Apertus: vLLM, reasoning/apertus_reasoning_parser.py'),
+    ('<|content_thinking|>', '<|end_message|>', 'Inkling: vLLM, parser/inkling.py'),
+    ('<think:opensource>', '</think:opensource>', 'Hunyuan 3: vLLM, tool_parsers/hy_v4_tool_parser.py'),
+    ('<think:6124c78e>', '</think:6124c78e>', 'Hunyuan 4: the same'),
+    ('<ifm|think>', '</ifm|think>', 'K2 Horizon: SGLang, function_call/k2_v3_detector.py'),
+    ('<ifm|think_fast>', '</ifm|think_fast>', 'the same'),
+    ('<ifm|think_faster>', '</ifm|think_faster>', 'the same'),
+    ('<longcat_think>', '</longcat_think>', 'LongCat-Flash-Thinking: mlx-lm, tokenizer_utils.py'),
+    ('[unused16]', '[unused17]', 'openPangu: the example in its repository'),
 )
 """Start tag, end tag, and the models that write them."""
 
@@ -40,7 +53,10 @@ HEADERS = ('<|start|>assistant<|channel|>final<|message|>', '<|channel|>final<|m
 MARK_CHARACTERS = frozenset(mark[0] for mark in (*HEADERS, *(start for start, _, _ in THINK_TAGS)))
 """The first characters of tags and headers. Most responses begin with another one."""
 
-UNOPENED_ENDS = ('</think>', '[/THINK]', '◁/think▷', '</seed:think>')
+UNOPENED_ENDS = (
+    *('</think>', '[/THINK]', '◁/think▷', '</seed:think>', '</mm:think>', '<|think:end|>', '<|close|>think<|sep|>'),
+    *('</think:opensource>', '</think:6124c78e>', '</ifm|think>', '</longcat_think>'),
+)
 """The end tags that can stand alone, because chat templates write the start tag: vllm#13125, SwiftLM#115, skales#166"""
 
 QUOTES = ('`', '"', "'")

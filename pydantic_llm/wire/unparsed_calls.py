@@ -28,6 +28,7 @@ CALL_MARKS: dict[str, str] = {
     '<｜tool▁call▁begin｜>': 'DeepSeek',
     '<｜DSML｜': 'DeepSeek V3.2: https://docs.vllm.ai/en/v0.31.0/api/vllm/parser',
     '<|tool_calls_section_begin|>': 'Kimi K2: https://docs.vllm.ai/en/v0.22.1/api/vllm/reasoning',
+    '<|tool_call_section_begin|>': 'Kimi K2: llama.cpp#17376',
     '<|tool_call_begin|>': 'Kimi K2',
     '<|tool_call_start|>': 'LFM2',
     '<seed:tool_call>': 'Seed-OSS: https://docs.vllm.ai/en/latest/api/vllm/parser/seed_oss',
@@ -50,6 +51,19 @@ CALL_MARKS: dict[str, str] = {
     '<|START_ACTION|>': 'Command A: https://docs.vllm.ai/en/v0.31.0/api/vllm/parser',
     'to=functions.': 'gpt-oss: https://cookbook.openai.com/articles/openai-harmony',
     '```tool_code': 'Gemma 3',
+    '<|open|>tools<|sep|>': 'Kimi K3: sglang#39583',
+    ']<]minimax[>[<tool_call>': 'MiniMax M3: mlx-lm#1416',
+    '<|content_invoke_tool_json|>': 'Inkling',
+    '<atem:function_calls>': 'Muse Glimmer',
+    '<|tool_call:start|>': 'Solar Open 2',
+    '<|plamo:begin_tool_requests:plamo|>': 'PLaMo 3',
+    '<ifm|tool_calls>': 'K2 Horizon',
+    '<iquestcoder_tool_call>': 'IQuest Coder 2',
+    '<iquest_tool_call>': 'IQuest Q1',
+    '<tool_calls:6124c78e>': 'Hunyuan 4',
+    '<｜GCML｜': 'GigaChat 3.5',
+    '[unused11]': 'openPangu',
+    '-> tool/function_call': 'HyperCLOVA X SEED Think 14B',
 }
 """Texts that begin a tool call -> the models that write them, and reports of that."""
 

@@ -206,6 +206,20 @@ def test_a_format_can_be_named_and_the_others_are_text(name: str, sample: str) -
                 assert list_parts(response.parts) == [('text', text)]
 
 
+def test_the_sections_of_a_named_format_are_split() -> None:
+    room = openai_chat.ROOM
+    call = (
+        '<|open|>tools<|sep|><|open|>call tool="look" index="1"<|sep|><|open|>argument key="zip" type="string"<|sep|>'
+        '01234<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>'
+    )
+    text = f'<|open|>response<|sep|>So:<|close|>response<|sep|><|open|>think<|sep|>Hm.<|close|>think<|sep|>{call}Done.'
+    for response in receive(
+        with_facts(room, text_tool_calls='kimi_k3'), room, make_response(room, make_text(room, text))
+    ):
+        assert [part.part_kind for part in response.parts] == ['text', 'thinking', 'tool-call', 'text']
+        assert list_parts(response.parts) == [('text', 'So:'), ('look', '{"zip": "01234"}'), ('text', 'Done.')]
+
+
 def test_a_response_that_must_be_json_is_not_a_call() -> None:
     room, text = openai_chat.ROOM, '{"name": "look", "arguments": {"n": 1}}'
     output = OutputObjectDefinition({'type': 'object'})

@@ -292,14 +292,67 @@ CALLS: dict[str, tuple[str, str, str]] = {
     'internlm': ('<|action_start|><|plugin|>{"name": "look", "parameters": {"a": "', 'abcd', '"}}<|action_end|>'),
     'gigachat': ('<|function_call|>{"name": "look", "arguments": {"a": "', 'abcd', '"}}'),
     'granite': ('<function_call> {"name": "look", "arguments": {"a": "', 'abcd', '"}}'),
+    'kimi_k3': (
+        '<|open|>tools<|sep|><|open|>call tool="look"<|sep|><|open|>argument key="a" type="string"<|sep|>',
+        'abcd',
+        '<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>',
+    ),
+    'inkling': ('<|content_invoke_tool_json|>{"name": "look", "args": {"a": "', 'abcd', '"}}<|end_message|>'),
+    'muse_glimmer': (
+        '<atem:function_calls><atem:invoke name="look"><atem:parameter name="a">',
+        'abcd',
+        '</atem:parameter></atem:invoke></atem:function_calls>',
+    ),
+    'minimax_m3': (
+        ']<]minimax[>[<tool_call>]<]minimax[>[<invoke name="look">]<]minimax[>[<a>',
+        'abcd',
+        ']<]minimax[>[</a>]<]minimax[>[</invoke>]<]minimax[>[</tool_call>',
+    ),
+    'gcml': (
+        '<｜GCML｜tool_calls><｜GCML｜invoke name="look"><｜GCML｜parameter name="a" string="true">',
+        'abcd',
+        '</｜GCML｜parameter></｜GCML｜invoke></｜GCML｜tool_calls>',
+    ),
+    'solar': (
+        '<|tool_call:start|>look\n<|tool_arg:start|>a<|tool_arg:value|>',
+        'abcd',
+        '<|tool_arg:end|><|tool_call:end|>',
+    ),
+    'plamo': (
+        (
+            '<|plamo:begin_tool_requests:plamo|><|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>look'
+            '<|plamo:end_tool_name:plamo|><|plamo:begin_tool_arguments:plamo|>{"a": "'
+        ),
+        'abcd',
+        '"}<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_requests:plamo|>',
+    ),
+    'ifm': (
+        '<ifm|tool_calls><ifm|tool_call>look<ifm|arg_key>a</ifm|arg_key><ifm|arg_value>',
+        'abcd',
+        '</ifm|arg_value></ifm|tool_call></ifm|tool_calls>',
+    ),
+    'iquest': ('<iquest_tool_call>look<arg_key>a</arg_key><arg_value>', 'abcd', '</arg_value></iquest_tool_call>'),
+    'pangu': ('[unused11][{"name": "look", "arguments": {"a": "', 'abcd', '"}}][unused12]'),
+    'hyperclova': ('-> tool/function_call\n[{"name": "look", "arguments": {"a": "', 'abcd', '"}}]'),
 }
 """Format -> a call whose argument is long: its beginning, what is repeated, and its end."""
+
+ELEMENTS = ']<]minimax[>[<tool_call>]<]minimax[>[<invoke name="look">'
 
 ATTACKS: dict[str, tuple[str, str, str, str]] = {
     'gemma: keys': ('gemma', '<|tool_call>call:look{', 'a:1,', '}<tool_call|>'),
     'gemma: quotes': ('gemma', '<|tool_call>call:look{', 'a:<|"|>b<|"|>,', ''),
     'minimax: invocations': ('minimax', '<minimax:tool_call>', '<invoke name="look">', ''),
     'minimax: parameters': ('minimax', '<minimax:tool_call><invoke name="look">', '<parameter name="a">', ''),
+    'minimax_m3: elements': ('minimax_m3', ELEMENTS, ']<]minimax[>[<a>1]<]minimax[>[</a>', ''),
+    'minimax_m3: elements without an end': ('minimax_m3', ELEMENTS, ']<]minimax[>[<a>', ''),
+    'minimax_m3: ends of no element': ('minimax_m3', f'{ELEMENTS}]<]minimax[>[<a>', ']<]minimax[>[</b>', ''),
+    'minimax_m3: text': ('minimax_m3', f'{ELEMENTS}]<]minimax[>[<a>', ' > ]<]minimax', ''),
+    'kimi_k3: calls': ('kimi_k3', '<|open|>tools<|sep|>', '<|open|>call tool="look"<|sep|>', ''),
+    'kimi_k3: sections': ('kimi_k3', '', '<|open|>think<|sep|>a<|close|>think<|sep|>', ''),
+    'inkling: headers': ('inkling', '', '<|message_model|>', ''),
+    'inkling: a long header': ('inkling', '<|message_model|>', 'abcd', ''),
+    'ifm: calls': ('ifm', '<ifm|tool_calls>', '<ifm|tool_call>look</ifm|tool_call>', '</ifm|tool_calls>'),
     'hermes: open functions': ('hermes', '', '<function=look>', ''),
     'llama: built in': ('llama', '<|python_tag|>look.call(', 'a(', ''),
     'json: whitespace': ('json', '', '    ', ''),
@@ -518,6 +571,7 @@ READERS = {
     'EventSplitter': 'bytes',
     'ForcedReader': 'a forced call',
     'FrameSplitter': 'bytes',
+    'ElementArgs': 'calls: a part of the readers of calls',
     'GemmaArgs': 'calls: a part of the readers of calls',
     'HarmonyReader': 'calls',
     'JsonArgs': 'calls: a part of the readers of calls',
@@ -530,6 +584,7 @@ READERS = {
     'PythonicReader': 'calls',
     'ResponseDecoder': 'a part of local models: think tags, then the readers of calls',
     'ResponseReader': 'rooms, byte by byte',
+    'SectionReader': 'calls',
     'StopMatcher': 'tokens',
     'StopReader': 'tokens: a StopMatcher',
     'SurrogateJoiner': 'halves of characters',

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -15,9 +16,11 @@ from pydantic_llm.messages import ModelResponsePart
 from pydantic_llm.streaming.parts import LAST, PartsManager
 from pydantic_llm.streaming.text_calls import CALL_FORMATS, Item, ToolCall, find_format
 from pydantic_llm.streaming.text_calls.call_parts import CallParts
+from pydantic_llm.streaming.text_calls.elements import ELEMENT_MARK
 from pydantic_llm.streaming.text_calls.forced import ForcedReader
 from pydantic_llm.streaming.text_calls.json_text import parse_value
 from pydantic_llm.streaming.text_calls.reader import PartialCall
+from pydantic_llm.streaming.text_calls.typed_args import fit_args
 from tests.replay import replay
 
 TOOLS = ('get_weather', 'add')
@@ -74,6 +77,7 @@ class Sample:
 
 PARIS = make_call('get_weather', city='Paris')
 ADD = make_call('add', a=2, b=3)
+M = ELEMENT_MARK
 
 SAMPLES = (
     Sample('hermes', 'Hello, you.', (('text', 'Hello, you.'),)),
@@ -375,6 +379,161 @@ SAMPLES = (
         (make_call('get_weather', city="a\n'b' c"), ADD, ('text', '\nDone.')),
     ),
     Sample('phi', '<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Paris"}}]<|/tool_call|>', (PARIS,)),
+    Sample(
+        'kimi_k3',
+        '<|open|>tools<|sep|><|open|>call tool="get_weather" index="1"<|sep|><|open|>argument key="city" '
+        'type="string"<|sep|>Paris<|close|>argument<|sep|><|close|>call<|sep|><|open|>call tool="add" index="2"<|sep|>'
+        '<|open|>argument key="a" type="number"<|sep|>2<|close|>argument<|sep|><|open|>argument key="b" type="number"'
+        '<|sep|>3<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'kimi_k3',
+        '<|open|>think<|sep|>Easy.<|close|>think<|sep|><|open|>response<|sep|>Ok.<|close|>response<|sep|>\n'
+        '<|open|>tools<|sep|><|open|>call tool="add" index="1"<|sep|><|open|>json type="object"<|sep|>{"a": 2, "b": 3}'
+        '<|close|>json<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|><|end_of_msg|>',
+        (('thinking', 'Easy.'), ('text', 'Ok.'), ADD),
+    ),
+    Sample(
+        'kimi_k3',
+        '<|open|>tools<|sep|><|open|>call tool="get_weather" index="1"<|sep|><|open|>argument key="a &quot;b&amp;" '
+        'type="string"<|sep|>\n12\n<|close|>argument<|sep|><|open|>argument key="near" type="array"<|sep|>'
+        '[1, {"x": null}]<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>',
+        (ToolCall('get_weather', '{"a \\"b&": "\\n12\\n", "near": [1, {"x": null}]}'),),
+    ),
+    Sample('kimi_k3', 'It rains.<|close|>response<|sep|><|close|>message<|sep|>', (('text', 'It rains.'),)),
+    Sample(
+        'minimax_m3',
+        f'Ok.\n{M}<tool_call>\n{M}<invoke name="get_weather">\n{M}<city>Paris{M}</city>\n{M}</invoke>\n'
+        f'{M}<invoke name="add">\n{M}<a>2{M}</a>{M}<b>3{M}</b>\n{M}</invoke>\n{M}</tool_call>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'minimax_m3',
+        f'{M}<tool_call>\n{M}<invoke name="get_weather">{M}<near>{M}<item>a > "b{M}</item>{M}<item>{M}<x>1{M}</x>'
+        f'{M}<x>2{M}</x>{M}</item>{M}</near>{M}<to>{M}<zip>5{M}</zip>{M}<all>{M}<item>{M}</item>{M}</all>{M}</to>{M}</invoke>'
+        f'{M}</tool_call>',
+        (make_call('get_weather', near=['a > "b', {'x': [1, 2]}], to={'zip': 5, 'all': ['']}),),
+    ),
+    Sample(
+        'inkling',
+        '<|content_thinking|>Look.<|end_message|><|message_model|><|content_text|>Ok.<|end_message|><|message_model|>'
+        'get_weather<|content_invoke_tool_json|>{"name":"get_weather","args":{"city":"Paris"}}<|end_message|>'
+        '<|message_model|>add<|content_invoke_tool_json|>{"name":"add","args":{"a":2,"b":3}}<|end_message|>'
+        '<|message_model|><|content_text|>So.<|end_message|><|content_model_end_sampling|>',
+        (('thinking', 'Look.'), ('text', 'Ok.'), PARIS, ADD, ('text', 'So.')),
+    ),
+    Sample(
+        'inkling',
+        '<|content_invoke_tool_json|>{"name":"add","args":{"a":2,"b":3}}<|end_message|><|content_model_end_sampling|>',
+        (ADD,),
+    ),
+    Sample('inkling', 'It rains.', (('text', 'It rains.'),)),
+    Sample(
+        'muse_glimmer',
+        '<|start|>assistant to=self<|message|>Look.<|eom|><|start|>assistant to=add.add<|message|>'
+        '<atem:function_calls>\n<atem:invoke name="add.add">\n<atem:parameter name="a">2</atem:parameter>\n'
+        '<atem:parameter name="b">3</atem:parameter>\n</atem:invoke>\n</atem:function_calls><|eom|>'
+        '<|start|>assistant to=user<|message|>So.<|eot|>',
+        (('thinking', 'Look.'), ADD, ('text', 'So.')),
+    ),
+    Sample(
+        'muse_glimmer',
+        '<|start|>assistant to=get_weather<|message|><atem:function_calls>\n<atem:invoke name="get_weather">\n'
+        '<atem:parameter name="city">Paris</atem:parameter>\n</atem:invoke>\n</atem:function_calls><|eot|>',
+        (PARIS,),
+    ),
+    Sample(
+        'gcml',
+        'Ok.\n<｜GCML｜tool_calls>\n<｜GCML｜invoke name="get_weather">\n<｜GCML｜parameter name="city" string="true">'
+        'Paris</｜GCML｜parameter>\n</｜GCML｜invoke>\n<｜GCML｜invoke name="add">\n<｜GCML｜parameter name="a" '
+        'string="false">2</｜GCML｜parameter>\n<｜GCML｜parameter name="b" string="false">3</｜GCML｜parameter>\n'
+        '</｜GCML｜invoke>\n</｜GCML｜tool_calls>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'dsml',
+        '<｜DSML｜ calls>\n<｜DSML｜ invoke name="get_weather">\n<｜DSML｜ parameter name="city" string="true">Paris'
+        '</｜DSML｜ parameter>\n</｜DSML｜ invoke>\n</｜DSML｜ calls>',
+        (PARIS,),
+    ),
+    Sample(
+        'solar',
+        'Ok.\n<|tool_call:start|>get_weather\n<|tool_arg:start|>city<|tool_arg:value|>Paris<|tool_arg:end|>\n'
+        '<|tool_call:end|>\n<|tool_call:start|>add\n<|tool_arg:start|>a<|tool_arg:value|>2<|tool_arg:end|>\n'
+        '<|tool_arg:start|>b<|tool_arg:value|>3<|tool_arg:end|>\n<|tool_call:end|>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'plamo',
+        '<|plamo:begin_tool_requests:plamo|><|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>get_weather'
+        '<|plamo:end_tool_name:plamo|><|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>'
+        '{"city": "Paris"}<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_request:plamo|>'
+        '<|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>add<|plamo:end_tool_name:plamo|>'
+        '<|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>{"a": 2, "b": 3}'
+        '<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_request:plamo|><|plamo:end_tool_requests:plamo|>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'ifm',
+        'Ok.\n<ifm|tool_calls>\n<ifm|tool_call>get_weather\n<ifm|arg_key>city</ifm|arg_key>\n<ifm|arg_type>string'
+        '</ifm|arg_type>\n<ifm|arg_value>Paris</ifm|arg_value>\n</ifm|tool_call>\n'
+        '<ifm|tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</ifm|tool_call>\n</ifm|tool_calls>',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'iquest',
+        '<iquestcoder_tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n'
+        '</iquestcoder_tool_call>\n<iquest_tool_call>add<arg_key>a</arg_key><arg_value>2</arg_value>'
+        '<arg_key>b</arg_key><arg_value>3</arg_value></iquest_tool_call>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'hunyuan',
+        '<tool_calls:6124c78e>\n<tool_call:6124c78e>get_weather<tool_sep:6124c78e>\n<arg_key:6124c78e>city'
+        '</arg_key:6124c78e>\n<arg_value:6124c78e>Paris</arg_value:6124c78e>\n</tool_call:6124c78e>\n'
+        '</tool_calls:6124c78e>',
+        (PARIS,),
+    ),
+    Sample(
+        'pangu',
+        'Ok.[unused11][{"name": "get_weather", "arguments": {"city": "Paris"}}, '
+        '{"name": "add", "arguments": {"a": 2, "b": 3}}][unused12]',
+        (('text', 'Ok.'), PARIS, ADD),
+    ),
+    Sample(
+        'hyperclova',
+        ' -> tool/function_call\n[{"name": "get_weather", "arguments": {"city": "Paris"}}]',
+        (PARIS,),
+    ),
+    Sample(
+        'lfm',
+        '<|tool_call_start|>[{"name": "get_weather", "arguments": {"city": "Paris"}}]<|tool_call_end|>',
+        (PARIS,),
+    ),
+    Sample(
+        'kimi',
+        '<|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>'
+        '{"city": "Paris"}<|tool_call_end|><|tool_call_section_end|>',
+        (PARIS,),
+        is_its_own=False,
+    ),
+    Sample(
+        'hermes',
+        '<tool_call>get_weather>{"city": "Paris"}</tool_call>\n<tool_call>function\nadd\n{"a": 2, "b": 3}</tool_call>',
+        (PARIS, ADD),
+    ),
+    Sample(
+        'json',
+        'Ok.\n**Tool Call:**\n```json\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n```',
+        (('text', 'Ok.'), PARIS),
+    ),
+    Sample(
+        'longcat',
+        '<longcat_tool_call>get_weather<longcat_arg_key>city</longcat_arg_key><longcat_arg_value>longcat_x'
+        '</longcat_arg_value></longcat_tool_call>',
+        (make_call('get_weather', city='longcat_x'),),
+    ),
 )
 
 
@@ -499,6 +658,47 @@ def test_an_argument_without_quotes_gets_the_type_of_its_schema_while_it_streams
     assert parts == [('tool-call', '{"a": 2, "b": "3"}')]
 
 
+NESTED: dict[str, Any] = {
+    'type': 'object',
+    'properties': {
+        'code': {'type': 'string'},
+        'to': {'anyOf': [{'$ref': '#/$defs/Place'}, {'type': 'null'}]},
+        'days': {'type': 'array', 'items': {'type': 'string'}},
+        'row': {'type': 'object', 'properties': {'item': {'type': 'string'}}},
+        'none': {'type': 'array'},
+        'empty': {'type': 'object'},
+        'more': {'type': 'object', 'additionalProperties': {'type': 'string'}},
+    },
+    '$defs': {'Place': {'type': 'object', 'properties': {'zip': {'type': 'string'}, 'n': {'type': 'number'}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ('written', 'expected'),
+    [
+        ('<code>90210</code>', {'code': '90210'}),
+        ('<to><zip>01234</zip><n>5</n></to>', {'to': {'zip': '01234', 'n': 5}}),
+        ('<days><item>1</item></days>', {'days': ['1']}),
+        ('<days><day>1</day><day>2</day></days>', {'days': ['1', '2']}),
+        ('<days>1</days><days>2</days>', {'days': ['1', '2']}),
+        ('<row><item>1</item></row>', {'row': {'item': '1'}}),
+        ('<none></none><empty>\n</empty>', {'none': [], 'empty': {}}),
+        ('<more><a>1</a>text</more>', {'more': {'a': '1', '$text': 'text'}}),
+        ('<other><item>1</item><item>x</item></other>', {'other': [1, 'x']}),
+        ('<code>a<b>1</code>', {'code': 'a<b>1'}),
+        ('<to><n>5</to>', {'to': {'n': 5}}),
+        ('<to><n>5', {'to': {'n': 5}}),
+    ],
+)
+def test_nested_elements_have_the_types_of_the_schema(written: str, expected: object) -> None:
+    marked = re.sub(r'<(?=/?(?:code|to|zip|n|days?|item|row|none|empty|more|a|other)>)', f'{M}<', written)
+    text = f'{M}<tool_call>{M}<invoke name="add">{marked}{M}</invoke>{M}</tool_call>'
+    for pieces in ([text], [*text]):
+        [call] = read_response('minimax_m3', pieces)
+        assert isinstance(call, ToolCall)
+        assert json.loads(fit_args(call, NESTED)) == expected
+
+
 def test_arguments_stay_as_the_model_writes_them() -> None:
     text = '<tool_call>{"name": "add", "arguments": {"a":2,"b":"\\u00e9"}}</tool_call>'
     assert build_parts(Sample('hermes', text, ()), [text], truncated=False)[0] == [
@@ -533,6 +733,21 @@ def test_arguments_stay_as_the_model_writes_them() -> None:
         (
             'harmony',
             '<|channel|>commentary to=functions.get_weather<|message|>{"city": "a <|end|> <|call|> \\" b"}<|call|>',
+        ),
+        (
+            'kimi_k3',
+            (
+                '<|open|>tools<|sep|><|open|>call tool="get_weather"<|sep|><|open|>argument key="city"<|sep|>a '
+                '<|close|>tools<|sep|> " b<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>'
+            ),
+        ),
+        (
+            'inkling',
+            '<|content_invoke_tool_json|>{"name":"get_weather","args":{"city":"a <|end_message|> b"}}<|end_message|>',
+        ),
+        (
+            'solar',
+            '<|tool_call:start|>get_weather<|tool_arg:start|>x<|tool_arg:value|>a <|tool_call:end|> b<|tool_arg:end|>',
         ),
         (
             'deepseek',
@@ -729,6 +944,15 @@ def test_text_without_a_value_is_not_parsed(text: str) -> None:
         ('<|tools_prefix|>', (), 'apertus'),
         ('<TOOLCALL>', (), 'nemotron'),
         ('<tool_calls>', (), 'nemotron'),
+        ("{{ '<|open|>' + tag + '<|sep|>' }}", (), 'kimi_k3'),
+        ("{%- set token = ']<]minimax[>[' %}{{ token ~ '<tool_call>' }}", (), 'minimax_m3'),
+        ('<|message_model|><|content_thinking|>', (), 'inkling'),
+        ('<|start|>assistant<|message|><atem:function_calls>', (), 'muse_glimmer'),
+        ('<｜GCML｜tool_calls> <|function_call|>', (), 'gcml'),
+        ('<|tool_call:start|>', (), 'solar'),
+        ('<ifm|tool_calls>', (), 'ifm'),
+        ('<tool_calls:6124c78e>', (), 'hunyuan'),
+        ('<iquest_tool_call>', (), 'iquest'),
         ('<|tool_call|>', (), 'phi'),
         ('{{ tools }}', ('<tool_call>', '</tool_call>'), 'hermes'),
         ('{{ tools }}', (), 'json'),

@@ -35,6 +35,7 @@ from pydantic_llm.native_tools import WebSearchTool
 from pydantic_llm.profiles.local import local_profile
 from pydantic_llm.settings import ModelSettings
 from pydantic_llm.streaming.draft import ResponseDraft
+from pydantic_llm.streaming.text_calls.elements import ELEMENT_MARK
 from pydantic_llm.tools.definition import ToolDefinition
 from pydantic_llm.wire.prepare import PreparedRequest, prepare
 from tests.replay import replay
@@ -243,6 +244,54 @@ def test_a_forced_call_is_opened_in_the_prompt_and_constrained_to_its_schema() -
     )
 
 
+NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY))
+KIMI_PROMPT = '<|open|>message role="assistant"<|sep|>'
+
+
+@pytest.mark.parametrize(
+    ('template', 'prompt', 'response', 'parts'),
+    [
+        ('<|open|>', f'{KIMI_PROMPT}<|open|>think<|sep|>', 'Hm.<|close|>think<|sep|>', ['Hm.']),
+        ('<|open|>', f'{KIMI_PROMPT}<|open|>response<|sep|>', 'Ok.<|close|>response<|sep|>', ['Ok.']),
+        ('<|content_thinking|>', '<|message_model|>', '<|content_thinking|>Hm.<|end_message|>', ['Hm.']),
+        ('<|content_thinking|>', '<|message_model|>', 'Ok.', ['Ok.']),
+        ('atem:', '<|start|>assistant', ' to=self<|message|>Hm.<|eom|>', ['Hm.']),
+        ('atem:', '<|start|>assistant', ' to=user<|message|>Ok.<|eot|>', ['Ok.']),
+    ],
+)
+@pytest.mark.parametrize('has_tools', [True, False])
+def test_a_response_continues_the_section_that_its_prompt_begins(
+    template: str, prompt: str, response: str, parts: list[str], *, has_tools: bool
+) -> None:
+    parameters = ModelRequestParameters([WEATHER] if has_tools else [])
+    encoded = make_encoder(FakeHub(f'{{{{ tools }}}} {template}', ends=prompt)).encode(request('Rain?', parameters))
+    draft = ResponseDraft('m')
+    decoder = ResponseDecoder(draft, calls=encoded.calls, tags=encoded.tags)
+    for character in response:
+        decoder.feed(character)
+    decoder.close(truncated=False)
+    found = draft.parts.get()
+    assert [getattr(part, 'content', '') for part in found] == parts
+    assert {part.part_kind for part in found} == {'thinking' if parts == ['Hm.'] else 'text'}
+
+
+@pytest.mark.parametrize(
+    ('template', 'prompt', 'opened'),
+    [
+        ('<|open|>', '<|open|>think<|sep|>', '<|open|>think<|sep|><|close|>think<|sep|><|open|>response<|sep|>'),
+        ('<|open|>', '<|open|>response<|sep|>', '<|open|>response<|sep|>'),
+        ('<|content_thinking|>', '<|message_model|>', '<|message_model|><|content_text|>'),
+        ('atem:', '<|start|>assistant', '<|start|>assistant to=user<|message|>'),
+        ('<|channel|>', '<|start|>assistant', '<|start|>assistant<|channel|>final<|message|>'),
+        (f'{ELEMENT_MARK}<tool_call>', '<mm:think>\n', '<mm:think>\n</mm:think>\n\n'),
+    ],
+)
+def test_a_constraint_begins_in_the_text_of_a_response(template: str, prompt: str, opened: str) -> None:
+    encoder = make_encoder(FakeHub(f'{{{{ tools }}}} {template} </mm:think>', ends=prompt))
+    for parameters, settings in ((NATIVE, {}), (ModelRequestParameters([WEATHER]), {'tool_choice': 'required'})):
+        assert encoder.encode(request('Rain?', parameters, **settings)).text == f'prompt{opened}'
+
+
 def test_references_in_a_nested_schema_are_changed_to_match() -> None:
     encoded = make_encoder(FakeHub(HERMES)).encode(
         request('Rain?', ModelRequestParameters([WEATHER, TRAVEL]), tool_choice='required')
@@ -259,9 +308,6 @@ def test_a_forced_call_is_constrained_to_the_named_tools() -> None:
     encoded = make_encoder(FakeHub(HERMES)).encode(request('Rain?', parameters, tool_choice=['travel']))
     assert isinstance(encoded.constraint, JsonSchema)
     assert encoded.constraint.json_schema['properties']['name'] == {'const': 'travel'}
-
-
-NATIVE = ModelRequestParameters(output_mode='native', output_object=OutputObjectDefinition(CITY))
 
 
 def test_native_output_constrains_the_response_to_its_schema() -> None:

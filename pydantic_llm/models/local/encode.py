@@ -122,13 +122,14 @@ class RequestEncoder:
             # The template has opened the thinking block, but the constraint is for the text after it: close it.
             text, tags = f'{text.rstrip()}\n{tags.end}\n\n', replace(tags, kind='text')
         has_header = isinstance(constraint, Grammar) and constraint is not request.settings.get('constraint')
-        if constraint is not None and not is_forced and self.format.name == 'harmony' and not has_header:
-            text += self.format.opening  # the constraint is for the text after the header of a message
+        if constraint is not None and self.format.reads_thinking and not has_header:
+            text = self.format.open_text(text)  # the constraint is for the text after the header of a message
+        elif is_forced and self._has_tools:
+            text += self.format.opening
         if is_forced:
-            opening = self.format.opening if self._has_tools or self.format.reads_thinking else ''
-            return EncodedRequest(text + opening, images, constraint, ForcedReader(self.keys), None, ())
+            return EncodedRequest(text, images, constraint, ForcedReader(self.keys), None, ())
         has_reader = bool(tools) or self.format.reads_thinking
-        calls = self.format.make([tool.name for tool in tools], self.keys) if has_reader else None
+        calls = self.format.begin([tool.name for tool in tools], self.keys, text) if has_reader else None
         visible = (*(self.format.marks if has_reader else ()), *self._find_tag_tokens(tags))
         return EncodedRequest(text, images, constraint, calls, tags, visible)
 
@@ -222,7 +223,8 @@ class RequestEncoder:
             return JsonSchema(schema)
         if self.format.name == 'harmony':
             return make_harmony_constraint(tools, schema, self._tokenizer.added_tokens)
-        marks = (self.format.opening, '\n</tool_call>' if self.format.name == 'hermes' else '')
+        opening = '' if self.format.reads_thinking else self.format.opening
+        marks = (opening, '\n</tool_call>' if self.format.name == 'hermes' else '')
         return make_call_or_output_constraint(tools, self.keys, schema, marks, self._tokenizer.added_tokens)
 
 

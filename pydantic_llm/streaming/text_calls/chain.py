@@ -24,12 +24,12 @@ class ChainedReader:
                 yield from self._pass_on(stage + 1, item)
 
     def _pass_on(self, stage: int, item: Item) -> Iterator[Item]:
-        """Give an item to the readers from this stage on. What they hold precedes a call."""
+        """Give an item to the readers from this stage on. What they hold precedes a call, or thinking."""
         if stage == len(self._readers):
             yield item
             return
         reader = self._readers[stage]
-        if isinstance(item, (ToolCall, PartialCall)):
+        if isinstance(item, (ToolCall, PartialCall)) or item[0] == 'thinking':
             for held in reader.close(truncated=False):
                 yield from self._pass_on(stage + 1, held)
             yield from self._pass_on(stage + 1, item)

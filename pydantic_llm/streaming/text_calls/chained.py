@@ -9,13 +9,52 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from .chain import ChainedReader
-from .formats import CallFormatName
+from .elements import MINIMAX_3
+from .formats import CALL_FORMATS, CallFormatName
 from .json_objects import JsonObjectReader
 from .marked import DEEPSEEK, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallReader
-from .tagged import APERTUS, COMMAND, DSML, GEMMA, LFM, MINIMAX, NEMOTRON, OLDER_DSML, PHI, SEED
-from .wrapped import DOTS, FUNCTION_GEMMA, GIGACHAT, GRANITE, HUNYUAN, INTERN, LONGCAT, MINICPM, OLMO, STEP, TOOL_CALLS
+from .sections import SectionReader
+from .tagged import (
+    APERTUS,
+    ATEM,
+    COMMAND,
+    DSML,
+    GCML,
+    GEMMA,
+    KIMI_SINGULAR,
+    LFM,
+    MINIMAX,
+    NEMOTRON,
+    OLDER_DSML,
+    PHI,
+    SEED,
+    SPACED_DSML,
+)
+from .wrapped import (
+    DOTS,
+    FUNCTION_GEMMA,
+    GIGACHAT,
+    GRANITE,
+    HUNYUAN,
+    HUNYUAN_4,
+    HYPERCLOVA,
+    IFM,
+    INKLING,
+    INTERN,
+    IQUEST,
+    LONGCAT,
+    MINICPM,
+    OLMO,
+    OTHER_IQUEST,
+    PANGU,
+    PLAMO,
+    SOLAR,
+    STEP,
+    TOOL_CALLS,
+)
+from .xtml import XTML
 
 __all__ = ('make_reader',)
 
@@ -23,13 +62,22 @@ MARKS: dict[CallFormatName, Sequence[Marks]] = {
     'hermes': (HERMES, FUNCTION),
     'mistral': (MISTRAL,),
     'deepseek': (DEEPSEEK,),
-    'kimi': (KIMI,),
+    'kimi': (KIMI, KIMI_SINGULAR),
+    'kimi_k3': (XTML,),
+    'inkling': (INKLING,),
+    'muse_glimmer': (ATEM,),
     'gemma': (GEMMA,),
     'seed': (SEED,),
     'minimax': (MINIMAX,),
+    'minimax_m3': (MINIMAX_3,),
+    'solar': (SOLAR,),
+    'plamo': (PLAMO,),
+    'ifm': (IFM,),
+    'iquest': (IQUEST, OTHER_IQUEST),
     'lfm': (LFM,),
     'command': (COMMAND,),
-    'dsml': (DSML, OLDER_DSML),
+    'dsml': (DSML, OLDER_DSML, SPACED_DSML),
+    'gcml': (GCML,),
     'apertus': (APERTUS,),
     'nemotron': (NEMOTRON, TOOL_CALLS),
     'phi': (PHI,),
@@ -38,11 +86,13 @@ MARKS: dict[CallFormatName, Sequence[Marks]] = {
     'dots': (DOTS,),
     'longcat': (LONGCAT,),
     'minicpm': (MINICPM,),
-    'hunyuan': (HUNYUAN,),
+    'hunyuan': (HUNYUAN, HUNYUAN_4),
     'olmo': (OLMO,),
     'internlm': (INTERN,),
     'gigachat': (GIGACHAT,),
     'granite': (GRANITE,),
+    'hyperclova': (HYPERCLOVA,),
+    'pangu': (PANGU,),
 }
 """The formats with marks. Servers drop Qwen's `<tool_call>` around `<function=`: it is a special token."""
 
@@ -54,6 +104,9 @@ def make_reader(format: CallFormatName | None, tools: Collection[str], *, reads_
     """
     marks = MARKS.get(format, ()) if format else [each for group in MARKS.values() for each in group]
     readers: list[CallReader] = [MarkedReader(each, tools) for each in marks]
+    sections = CALL_FORMATS[format].sections if format else None
+    if sections is not None:
+        readers = [SectionReader(ChainedReader(readers), sections, tools)]
     if reads_json and format in (None, 'pythonic'):
         readers.append(PythonicReader(tools))
     if reads_json and format in (None, 'llama', 'json'):

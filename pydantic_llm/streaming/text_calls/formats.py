@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ...profiles import TextToolCalls
 from . import harmony
 from .chain import ChainedReader
+from .elements import ELEMENT_MARK, MINIMAX_3
 from .harmony import HarmonyReader
 from .json_objects import JsonObjectReader
 from .marked import DEEPSEEK, DEEPSEEK_ONE, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
 from .pythonic import PythonicReader
 from .reader import CallKeys, CallReader
+from .sections import GLIMMER_SECTIONS, INKLING_SECTIONS, KIMI_SECTIONS, SectionReader, Sections
 from .tagged import (
     APERTUS,
+    ATEM,
     COMMAND,
     DSML,
+    GCML,
     GEMMA,
     KIMI_CALL,
+    KIMI_SINGULAR,
     LFM,
     LLAMA_BUILT_IN,
     MINIMAX,
@@ -27,6 +33,7 @@ from .tagged import (
     OPEN_FUNCTION,
     PHI,
     SEED,
+    SPACED_DSML,
 )
 from .wrapped import (
     DOTS,
@@ -34,45 +41,28 @@ from .wrapped import (
     GIGACHAT,
     GRANITE,
     HUNYUAN,
+    HUNYUAN_4,
+    HYPERCLOVA,
+    IFM,
+    INKLING,
     INTERN,
+    IQUEST,
     LONGCAT,
     MINICPM,
     OLMO,
+    OTHER_IQUEST,
+    PANGU,
+    PLAMO,
+    SOLAR,
+    SOLAR_ARGUMENT,
     STEP,
     TOOL_CALLS,
 )
+from .xtml import XTML
 
 __all__ = ('CALL_FORMATS', 'CallFormat', 'CallFormatName', 'find_format')
 
-CallFormatName = Literal[
-    'hermes',
-    'mistral',
-    'llama',
-    'pythonic',
-    'harmony',
-    'deepseek',
-    'dsml',
-    'kimi',
-    'gemma',
-    'seed',
-    'minimax',
-    'lfm',
-    'command',
-    'apertus',
-    'nemotron',
-    'phi',
-    'functiongemma',
-    'step',
-    'dots',
-    'longcat',
-    'minicpm',
-    'hunyuan',
-    'olmo',
-    'internlm',
-    'gigachat',
-    'granite',
-    'json',
-]
+CallFormatName = Literal[TextToolCalls, 'harmony']
 """The names of the formats."""
 
 
@@ -93,13 +83,34 @@ class CallFormat:
     """The keys, unless the model object names others."""
     reads_thinking: bool = False
     """True if the reader also splits thinking and text, so that responses without tools need it too."""
+    sections: Sections | None = None
+    """The sections of a response, the first of which the prompt may begin."""
+    thinking: tuple[str, str] = ('', '')
+    """The marks around a section of thinking, if the prompt may begin it."""
+
+    def begin(self, tools: Collection[str], keys: CallKeys, prompt: str) -> CallReader:
+        """Return a reader of the response to a prompt, which may begin its first section."""
+        reader = self.make(tools, keys)
+        if self.sections is not None:
+            list(reader.feed(self.sections.find_opened(prompt)))
+        return reader
+
+    def open_text(self, prompt: str) -> str:
+        """Return a prompt that ends where text begins: after thinking that the prompt began, and the mark of text."""
+        start, end = self.thinking
+        if start and prompt.endswith(start):
+            prompt += end
+        return prompt if prompt.endswith(self.opening) else prompt + self.opening
 
 
 DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
-HUNYUAN_MARKS = tuple(
-    f'<{slash}{name}:opensource>' for name in ('tool_call', 'arg_key', 'arg_value') for slash in ('', '/')
-)
+HUNYUAN_TAGS = ('tool_call', 'tool_sep', 'arg_key', 'arg_value')
 KIMI_MARKS = ('<|tool_call_begin|>', '<|tool_call_argument_begin|>', '<|tool_call_end|>')
+
+
+def make_tags(names: Sequence[str], *, prefix: str = '', suffix: str = '') -> tuple[str, ...]:
+    """Return the tags with these names, at both ends of an element."""
+    return tuple(f'<{slash}{prefix}{name}{suffix}>' for name in names for slash in ('', '/'))
 
 
 def read_marked(*marks: Marks) -> Callable[[Collection[str], CallKeys], CallReader]:
@@ -112,6 +123,16 @@ def read_marked(*marks: Marks) -> Callable[[Collection[str], CallKeys], CallRead
     def make(tools: Collection[str], keys: CallKeys) -> CallReader:
         others = [MarkedReader(each, tools) for each in marks[1:]]
         return ChainedReader([MarkedReader(marks[0]), *others, JsonObjectReader(tools, keys, needs_arguments=True)])
+
+    return make
+
+
+def read_sections(marks: Marks, sections: Sections) -> Callable[[Collection[str], CallKeys], CallReader]:
+    """Return a function that makes a reader of sections, with calls between marks."""
+
+    def make(tools: Collection[str], keys: CallKeys) -> CallReader:
+        reader = SectionReader(MarkedReader(marks), sections, tools)
+        return ChainedReader([reader, JsonObjectReader(tools, keys, needs_arguments=True)])
 
     return make
 
@@ -140,6 +161,22 @@ def _format(
     return CallFormat(name, read_marked(*marks), signs or (marks[0].start,), (*texts, *others), opening)
 
 
+def _format_sections(
+    name: CallFormatName,
+    marks: Marks,
+    sections: Sections,
+    *,
+    signs: tuple[str, ...],
+    opening: str,
+    thinking: tuple[str, str] = ('', ''),
+    others: tuple[str, ...] = (),
+) -> CallFormat:
+    """Return a format whose responses are sections. `others` are the special tokens that marks consist of."""
+    texts = (marks.start, f'{marks.end}', *sections.marks, *others)
+    make = read_sections(marks, sections)
+    return CallFormat(name, make, signs, texts, opening, reads_thinking=True, sections=sections, thinking=thinking)
+
+
 CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'harmony': CallFormat(
         'harmony',
@@ -149,6 +186,21 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         '<|channel|>final<|message|>',
         reads_thinking=True,
     ),
+    'kimi_k3': _format_sections(
+        'kimi_k3',
+        XTML,
+        KIMI_SECTIONS,
+        signs=('<|open|>',),
+        opening='<|open|>response<|sep|>',
+        thinking=('<|open|>think<|sep|>', '<|close|>think<|sep|>'),
+        others=('<|open|>', '<|close|>', '<|sep|>'),
+    ),
+    'inkling': _format_sections(
+        'inkling', INKLING, INKLING_SECTIONS, signs=('<|content_thinking|>',), opening='<|content_text|>'
+    ),
+    'muse_glimmer': _format_sections(
+        'muse_glimmer', ATEM, GLIMMER_SECTIONS, signs=('atem:',), opening=' to=user<|message|>'
+    ),
     'mistral': CallFormat(
         'mistral',
         read_marked(MISTRAL),
@@ -157,18 +209,42 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         '[TOOL_CALLS]',
     ),
     'dsml': _format(
-        'dsml', DSML, OLDER_DSML, signs=('｜DSML｜',), others=('｜DSML｜', OLDER_DSML.start, f'{OLDER_DSML.end}')
+        'dsml',
+        DSML,
+        OLDER_DSML,
+        SPACED_DSML,
+        signs=('｜DSML｜',),
+        others=('｜DSML｜', *(f'{mark}' for each in (OLDER_DSML, SPACED_DSML) for mark in (each.start, each.end))),
     ),
+    'gcml': _format('gcml', GCML, signs=('｜GCML｜',), others=('｜GCML｜',)),
     'deepseek': CallFormat(
         'deepseek',
         read_marked(DEEPSEEK, DEEPSEEK_ONE),
         (DEEPSEEK.start,),
         (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS),
     ),
-    'kimi': CallFormat('kimi', read_marked(KIMI, KIMI_CALL), (KIMI.start,), (KIMI.start, f'{KIMI.end}', *KIMI_MARKS)),
+    'kimi': CallFormat(
+        'kimi',
+        read_marked(KIMI, KIMI_SINGULAR, KIMI_CALL),
+        (KIMI.start,),
+        (KIMI.start, f'{KIMI.end}', KIMI_SINGULAR.start, f'{KIMI_SINGULAR.end}', *KIMI_MARKS),
+    ),
     'gemma': CallFormat('gemma', read_marked(GEMMA), (GEMMA.start,), (GEMMA.start, f'{GEMMA.end}', '<|"|>')),
     'seed': _format('seed', SEED),
     'minimax': _format('minimax', MINIMAX),
+    'minimax_m3': _format('minimax_m3', MINIMAX_3, signs=(ELEMENT_MARK,), others=(ELEMENT_MARK,)),
+    'solar': _format('solar', SOLAR, others=SOLAR_ARGUMENT),
+    'plamo': _format(
+        'plamo', PLAMO, others=('<|plamo:begin_', '<|plamo:end_', ':plamo|>', '<|plamo:constrain|>', '<|plamo:msg|>')
+    ),
+    'ifm': _format('ifm', IFM, others=make_tags(('tool_call', 'arg_key', 'arg_type', 'arg_value'), prefix='ifm|')),
+    'iquest': _format(
+        'iquest',
+        IQUEST,
+        OTHER_IQUEST,
+        signs=(IQUEST.start, OTHER_IQUEST.start),
+        others=(OTHER_IQUEST.start, f'{OTHER_IQUEST.end}', *make_tags(('arg_key', 'arg_value'))),
+    ),
     'lfm': _format('lfm', LFM, signs=(LFM.start, '<|tool_list_start|>')),
     'command': _format('command', COMMAND),
     'apertus': _format('apertus', APERTUS),
@@ -184,12 +260,25 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
     'dots': _format('dots', DOTS),
     'longcat': _format('longcat', LONGCAT),
     'minicpm': _format('minicpm', MINICPM),
-    'hunyuan': _format('hunyuan', HUNYUAN, others=HUNYUAN_MARKS),
+    'hunyuan': _format(
+        'hunyuan',
+        HUNYUAN,
+        HUNYUAN_4,
+        signs=(HUNYUAN.start, HUNYUAN_4.start),
+        others=(
+            HUNYUAN_4.start,
+            f'{HUNYUAN_4.end}',
+            *make_tags(HUNYUAN_TAGS, suffix=':opensource'),
+            *make_tags(HUNYUAN_TAGS, suffix=':6124c78e'),
+        ),
+    ),
     'olmo': _format('olmo', OLMO),
     'internlm': _format('internlm', INTERN, signs=('<|plugin|>',), others=('<|plugin|>',)),
     'gigachat': _format('gigachat', GIGACHAT),
     'hermes': _format('hermes', HERMES, OPEN_FUNCTION, FUNCTION, opening='<tool_call>\n'),
     'granite': _format('granite', GRANITE),
+    'hyperclova': _format('hyperclova', HYPERCLOVA),
+    'pangu': _format('pangu', PANGU),
     'pythonic': CallFormat(
         'pythonic',
         _read_pythonic,

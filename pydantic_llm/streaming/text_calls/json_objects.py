@@ -20,7 +20,7 @@ from .reader import CallKeys, Item, ToolCall
 __all__ = ('JsonObjectReader',)
 
 OPENING = re.compile(
-    r'(?:(?<!\w)(?:(?:Action|Tool call|Call):\s*|functools(?=\[)))?'
+    r'(?:(?<!\w)(?:(?:(?:Action|Tool call|Call):|\*\*Tool Call:\*\*)\s*|functools(?=\[)))?'
     r'(?:```(?:json|tool_call|tool_code|python)?\s*)?(?=[{\[])'
 )
 """The text before a call that belongs to it."""
@@ -28,7 +28,7 @@ OPENING = re.compile(
 ANNOUNCEMENTS = (
     '',
     'functools',
-    *(f'{word}:{blank}' for word in ('Action', 'Tool call', 'Call') for blank in ('', '\n', ' ')),
+    *(f'{word}{blank}' for word in ('Action:', 'Tool call:', 'Call:', '**Tool Call:**') for blank in ('', '\n', ' ')),
 )
 FENCES = ('', '```', *(f'```{language}\n' for language in ('json', 'tool_call', 'tool_code', 'python')))
 OPENINGS = tuple(f'{before}{fence}' for before in ANNOUNCEMENTS for fence in FENCES if before or fence)

@@ -43,6 +43,8 @@ class Marks:
     decode: DecodeBody
     openings: tuple[Opening, ...] = ()
     """The texts after the start mark with which a call begins, to emit its arguments while they stream."""
+    has_values: bool = True
+    """False if the next mark ends a call also in one of its values, as no value can contain it."""
 
 
 MOST_SKIPPED = 50
@@ -128,7 +130,7 @@ class MarkedReader:
             yield from self._read_held()
         held, is_inside = self._held[self._at :], self._is_inside
         self._pieces, self._tail, self._is_blank, self._is_inside = [], '', True, False
-        has_open_value = is_inside and self._values.is_inside(held, len(held))
+        has_open_value = is_inside and self._marks.has_values and self._values.is_inside(held, len(held))
         if has_open_value and not truncated and self._next_mark in held:
             yield from self._read_unclosed(held)
         elif is_inside:
@@ -180,6 +182,8 @@ class MarkedReader:
         """
         held, mark, start = self._held, self._next_mark, self._at
         end = held.find(mark, start + self._searched)
+        if not self._marks.has_values:
+            return end
         while end >= 0 and self._skipped < MOST_SKIPPED and self._values.is_inside(held, end, start):
             following = NOT_BLANK.search(held, end + len(mark))
             if following is None or self._is_part_of_start(following.start()):
@@ -298,6 +302,8 @@ GLM_ARGUMENT = ('<arg_key>', '</arg_key>', '<arg_value>', '</arg_value>')
 """The marks of an argument, between which are its name and its value."""
 
 GLM_NAME = re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>|$)')
+NAMED_JSON = re.compile(r'\s*(?:function\s*\n)?(?P<name>[\w.\-]+)(?:\s*>|\s*\n)\s*(?=\{)')
+"""A name before JSON, as GLM 5.3 Flash (`name>{`) and Step-Audio 2 (`function`, `name` and `{` in lines) write it."""
 
 
 def decode_hermes(body: str) -> list[ToolCall] | None:
@@ -306,6 +312,8 @@ def decode_hermes(body: str) -> list[ToolCall] | None:
         return [_decode_function_body(found['name'], text) for found, text in functions]
     if '<arg_key>' not in body and (text := _strip_fence(body).lstrip()).startswith(('{', '[')):
         return decode_json_calls(text)
+    if named := NAMED_JSON.match(body):
+        return [ToolCall(named['name'], extract_json(body[named.end() :]))]
     if name := GLM_NAME.match(body):
         return [make_unquoted_call(name['name'], GLM_ARGUMENT, body, decode_verbatim)]
     return decode_python_calls(body) or None  # a model that was told to write Python
@@ -411,7 +419,9 @@ KIMI_HEAD = r'\s*(?:functions\.)?(?P<name>[\w.\-]+?)(?::\d+)?\s*<\|tool_call_arg
 KIMI_ARGS = Opening(re.compile(rf'\s*<\|tool_call_begin\|>{KIMI_HEAD}'))
 
 FUNCTION = Marks('<function=', '</function>', decode_function, FUNCTION_ARGS)
-HERMES = Marks('<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS))
+HERMES = Marks(
+    '<tool_call>', '</tool_call>', decode_hermes, (make_json_opening(), XML_ARGS, GLM_ARGS, Opening(NAMED_JSON))
+)
 MISTRAL = Marks('[TOOL_CALLS]', None, decode_mistral, (*MISTRAL_ARGS, make_json_opening()))
 DEEPSEEK = Marks('<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', decode_deepseek, (DEEPSEEK_ARGS, DEEPSEEK_BARE_ARGS))
 DEEPSEEK_ONE = Marks(DEEPSEEK_CALL[0], DEEPSEEK_CALL[-1], lambda body: decode_deepseek(f'{DEEPSEEK_CALL[0]}{body}'))

@@ -137,12 +137,20 @@ class CallFindingParts(PartsManager):
                 self._calls.add_piece(item)
             elif isinstance(item, ToolCall):
                 self._add_call(item)
+            elif item[0] == 'thinking':
+                self._end_text()
+                super().thinking(LAST, item[1])
+                self._is_in_text = True  # as received
             elif item[1]:
                 changes, self._changes = self._changes, {}
                 super().text(self._text_key, item[1], **changes)
 
     def _add_call(self, call: ToolCall) -> None:
         self._calls.add(call)
+        self._end_text()
+
+    def _end_text(self) -> None:
+        """End the part of the text so far: what follows is another part."""
         if self._text_key is not LAST:
             super().close(self._keys.get(self._text_key, self._text_key))
-            self._keys[self._text_key] = ('text after', self._text_key, self._calls.count)
+            self._keys[self._text_key] = ('text after', self._text_key, len(self._parts))

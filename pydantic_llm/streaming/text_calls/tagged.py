@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ..thinking import count_overlap
 from .json_text import parse_value, to_args
-from .marked import KIMI_HEAD, XML_ARGS, Marks, decode_hermes, decode_json_calls, extract_json
+from .marked import KIMI_ARGS, KIMI_HEAD, XML_ARGS, Marks, decode_hermes, decode_json_calls, decode_kimi, extract_json
 from .partial_args import Opening, make_json_opening
 from .pythonic import decode_python_calls
 from .reader import ArgsPiece, ToolCall, UnquotedArg
@@ -93,7 +93,13 @@ def decode_invocations(body: str) -> list[ToolCall] | None:
     return [_decode_invocation(head['name'].strip().strip('"\''), text) for head, text in calls] or None
 
 
+TWICE = r'(?:(?P<space>[\w\-]+)\.(?=(?P=space)"))?'
+"""The name of a tool that stands there twice: Muse Glimmer takes it for a namespace too."""
+
+
 def _decode_invocation(name: str, body: str) -> ToolCall:
+    namespace, _, last = name.partition('.')
+    name = last if namespace == last else name
     if body.lstrip().startswith('{'):  # DeepSeek V4 writes JSON too
         return ToolCall(name, extract_json(body))
     return make_unquoted_call(name, PARAMETER, body, _decode_parameter)
@@ -106,9 +112,14 @@ def _decode_parameter(texts: list[str]) -> UnquotedArg:
     return attribute['key'] if attribute else head, text if is_text else decode_unquoted(text), text
 
 
-def decode_dsml(body: str) -> list[ToolCall] | None:
-    """Decode the calls of DeepSeek 3.2: the same, with a mark in each name."""
-    return decode_invocations(body.replace('｜DSML｜', ''))
+def decode_prefixed(body: str, prefix: str) -> list[ToolCall] | None:
+    """Decode the same with a prefix in the name of each tag."""
+    return decode_invocations(strip_prefix(body, prefix))
+
+
+def strip_prefix(body: str, prefix: str) -> str:
+    """Return a text without this prefix in its tags. Values keep it."""
+    return re.sub(rf'<(/?){re.escape(prefix)}(?=\w)', r'<\1', body)
 
 
 # ---------------------------------------------------------------------- JSON with other keys, Python, one function
@@ -178,9 +189,15 @@ GEMMA_OPENING = Opening(GEMMA_OPENING_PATTERN, GemmaArgs)
 
 def make_invoke_opening(prefix: str = '', *, before: str = '') -> Opening:
     """Return the opening of a call in XML. `prefix` is part of each mark, `before` a pattern for the text before it."""
-    head = rf'\s*{before}<{prefix}invoke name="?(?P<name>[\w.\-]+)"?\s*>\s*(?=<{prefix}parameter name=)'
+    head = rf'\s*{before}<{prefix}invoke name="?{TWICE}(?P<name>[\w.\-]+)"?\s*>\s*(?=<{prefix}parameter name=)'
     marks = (f'<{prefix}parameter name=', '>', f'</{prefix}parameter>')
     return Opening(re.compile(head, re.DOTALL), partial(MarkedArgs, marks, f'</{prefix}invoke>', _decode_parameter))
+
+
+def make_prefixed_marks(prefix: str, name: str) -> Marks:
+    """Return the marks of calls in XML with a prefix in each tag. `name` is that of the tag around the calls."""
+    decode = partial(decode_prefixed, prefix=prefix)
+    return Marks(f'<{prefix}{name}>', f'</{prefix}{name}>', decode, (make_invoke_opening(prefix),))
 
 
 COMMAND_OPENING = make_json_opening(
@@ -192,18 +209,25 @@ JSON_OPENINGS = (make_json_opening(),)
 GEMMA = Marks('<|tool_call>', '<tool_call|>', decode_gemma, (GEMMA_OPENING,))
 SEED = Marks('<seed:tool_call>', '</seed:tool_call>', decode_seed, (XML_ARGS,))
 MINIMAX = Marks('<minimax:tool_call>', '</minimax:tool_call>', decode_invocations, (make_invoke_opening(),))
-DSML = Marks('<｜DSML｜tool_calls>', '</｜DSML｜tool_calls>', decode_dsml, (make_invoke_opening('｜DSML｜'),))
-OLDER_DSML = Marks(
-    '<｜DSML｜function_calls>', '</｜DSML｜function_calls>', decode_dsml, (make_invoke_opening('｜DSML｜'),)
-)
+DSML = make_prefixed_marks('｜DSML｜', 'tool_calls')
+OLDER_DSML = make_prefixed_marks('｜DSML｜', 'function_calls')
 """The calls of DeepSeek 3.2. Version 4 changed the mark around them."""
-LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_lfm)
+SPACED_DSML = make_prefixed_marks('｜DSML｜ ', 'calls')
+"""The calls of DeepSeek 4.1: https://github.com/vllm-project/vllm/blob/main/vllm/parser/deepseek_v41.py"""
+GCML = make_prefixed_marks('｜GCML｜', 'tool_calls')
+"""The calls of GigaChat 3.5: https://github.com/ggml-org/llama.cpp/blob/master/models/templates/GigaChat3.5.jinja"""
+ATEM = make_prefixed_marks('atem:', 'function_calls')
+"""The calls of Muse Glimmer: https://github.com/ollama/ollama/blob/main/model/parsers/glimmer.go"""
+LFM = Marks('<|tool_call_start|>', '<|tool_call_end|>', decode_lfm, JSON_OPENINGS)
+"""LFM2 writes Python, openPangu 2 JSON."""
 COMMAND = Marks('<|START_ACTION|>', '<|END_ACTION|>', decode_command, (COMMAND_OPENING,))
 APERTUS = Marks('<|tools_prefix|>', '<|tools_suffix|>', decode_apertus, (APERTUS_OPENING,))
 NEMOTRON = Marks('<TOOLCALL>', '</TOOLCALL>', decode_json_calls, JSON_OPENINGS)
 PHI = Marks('<|tool_call|>', '<|/tool_call|>', decode_json_calls, JSON_OPENINGS)
 KIMI_CALL = Marks('<|tool_call_begin|>', '<|tool_call_end|>', decode_kimi_call, (Opening(re.compile(KIMI_HEAD)),))
 """One call of Kimi without the marks of its section, `KIMI`."""
+KIMI_SINGULAR = Marks('<|tool_call_section_begin|>', '<|tool_call_section_end|>', decode_kimi, (KIMI_ARGS,))
+"""Marks that Kimi K2 writes by mistake: llama.cpp#17376."""
 LLAMA_BUILT_IN = Marks('<|python_tag|>', None, decode_built_in)
 OPEN_FUNCTION = Marks('<function=', '</tool_call>', decode_open_function)
 """A call of Qwen3-Coder without its first mark."""

@@ -5,11 +5,13 @@ Some formats write the values of arguments without quotes, so that `12` may be a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from .elements import Element
 from .json_text import to_args
 from .reader import ArgsPiece, ToolCall
+from .unquoted import decode_unquoted
 
 __all__ = ('fit_args', 'fit_piece')
 
@@ -40,8 +42,33 @@ def fit_piece(piece: ArgsPiece, schema: Schema, *, is_first: bool) -> str:
 
 def _choose(value: Any, text: str, schema: object, root: Schema) -> Any:
     """Return the value as it was parsed, or its text if the schema accepts a text, and no value of this type."""
+    if isinstance(value, Element):
+        return _fit_element(value, schema, root)
     types = set(_iter_types(schema, root, MOST_REFERENCES))
     return text if 'string' in types and _find_type(value) not in types else value
+
+
+def _fit_element(element: Element, schema: object, root: Schema) -> Any:
+    """Return the value of an element: a list, an object or what its text is, as the schema says."""
+    types = set(_iter_types(schema, root, MOST_REFERENCES))
+    if not element.children:
+        if not element.text.strip() and 'string' not in types and types & {'array', 'object'}:
+            return [] if 'array' in types else {}
+        return _choose(decode_unquoted(element.text), element.text, schema, root)
+    options = list(_iter_options(schema, root, MOST_REFERENCES))
+    nested = types & {'array', 'object'}
+    if 'array' in nested if len(nested) == 1 else element.is_list:
+        items = next((option['items'] for option in options if 'items' in option), None)
+        return [_fit_element(child, items, root) for _, child in element.children]
+    fields = element.fields.items()
+    return {name: _fit_element(field, _find_property(name, options), root) for name, field in fields}
+
+
+def _find_property(name: str, options: Sequence[Schema]) -> object:
+    """Return the schema of a property in the first of these schemas that has one."""
+    named = [_as_schema(option.get('properties')).get(name) for option in options]
+    others = [option.get('additionalProperties') for option in options]
+    return next((found for found in (*named, *others) if found is not None), None)
 
 
 def _find_type(value: Any) -> str:
@@ -62,20 +89,26 @@ def _find_type(value: Any) -> str:
 
 def _iter_types(schema: object, root: Schema, depth: int) -> Iterator[str]:
     """Yield the types that a schema accepts; an integer is a number."""
+    for option in _iter_options(schema, root, depth):
+        named = option.get('type')
+        for name in _read_items(named) or [named]:
+            if isinstance(name, str):
+                yield 'number' if name == 'integer' else name
+        if named is None:
+            yield from map(_find_type, _read_items(option.get('enum')))
+            yield from (_find_type(option['const']),) if 'const' in option else ()
+
+
+def _iter_options(schema: object, root: Schema, depth: int) -> Iterator[Schema]:
+    """Yield a schema and those that it consists of or refers to."""
     if not isinstance(schema, Mapping) or depth < 0:
         return
     found = cast('Schema', schema)
-    named = found.get('type')
-    for name in cast('list[object]', named) if isinstance(named, list) else [named]:
-        if isinstance(name, str):
-            yield 'number' if name == 'integer' else name
-    constants = [*_read_items(found.get('enum')), *([found['const']] if 'const' in found else [])]
-    if named is None:
-        yield from map(_find_type, constants)
+    yield found
     for keyword in ('anyOf', 'oneOf', 'allOf'):
         for option in _read_items(found.get(keyword)):
-            yield from _iter_types(option, root, depth - 1)
-    yield from _iter_types(_resolve(found.get('$ref'), root), root, depth - 1)
+            yield from _iter_options(option, root, depth - 1)
+    yield from _iter_options(_resolve(found.get('$ref'), root), root, depth - 1)
 
 
 def _as_schema(value: object) -> Schema:

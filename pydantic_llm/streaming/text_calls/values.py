@@ -7,17 +7,25 @@ from collections.abc import Iterator
 
 __all__ = ('ValueScanner', 'find_outside', 'split_calls')
 
+MARKS: tuple[tuple[str, str], ...] = (
+    ('<parameter', '</parameter>'),
+    *(
+        (f'<{name}parameter', f'</{name}parameter>')
+        for name in ('｜DSML｜', '｜DSML｜ ', '｜GCML｜', 'steptml:', 'atem:')
+    ),
+    ('<param name', '</param>'),
+    *((f'<arg_value{name}>', f'</arg_value{name}>') for name in ('', ':opensource', ':6124c78e')),
+    *((f'<{name}arg_value>', f'</{name}arg_value>') for name in ('longcat_', 'ifm|')),
+    ('<|tool_arg:value|>', '<|tool_arg:end|>'),
+    ('<|open|>argument', '<|close|>argument<|sep|>'),
+    ('<escape>', '<escape>'),
+    ('<|"|>', '<|"|>'),
+)
+"""The marks around a value."""
+
 ENDS = {
     '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL),
-    '<parameter': re.compile('.*?</parameter>', re.DOTALL),
-    '<｜DSML｜parameter': re.compile('.*?</｜DSML｜parameter>', re.DOTALL),
-    '<steptml:parameter': re.compile('.*?</steptml:parameter>', re.DOTALL),
-    '<param name': re.compile('.*?</param>', re.DOTALL),
-    '<arg_value>': re.compile('.*?</arg_value>', re.DOTALL),
-    '<arg_value:opensource>': re.compile('.*?</arg_value:opensource>', re.DOTALL),
-    '<longcat_arg_value>': re.compile('.*?</longcat_arg_value>', re.DOTALL),
-    '<escape>': re.compile('.*?<escape>', re.DOTALL),
-    '<|"|>': re.compile(r'.*?<\|"\|>', re.DOTALL),
+    **{start: re.compile(f'.*?{re.escape(end)}', re.DOTALL) for start, end in MARKS},
 }
 """The text before a value, and the pattern of the rest up to its end."""
 
