@@ -47,6 +47,8 @@ THINK_TAGS: tuple[tuple[str, str, str], ...] = (
 )
 """Start tag, end tag, and the models that write them."""
 
+STARTS = {end: start for start, end, _ in THINK_TAGS}
+
 HEADERS = ('<|start|>assistant<|channel|>final<|message|>', '<|channel|>final<|message|>', '<|start|>assistant')
 """Text before the response that is dropped: the headers of gpt-oss, https://cookbook.openai.com/articles/openai-harmony"""
 
@@ -209,7 +211,7 @@ def split_unopened(text: str, end: str) -> tuple[str, str] | None:
         if (at := text.find(end, at + 1)) < 0:
             return None
         thinking = text[:at]
-        if thinking.strip() and not _is_mention(thinking, end.replace('/', '')):
+        if thinking.strip() and not _is_mention(thinking, STARTS.get(end, end.replace('/', ''))):
             return thinking, text[at + len(end) :]
     return None
 
