@@ -193,14 +193,15 @@ class PartsManager:
             return
         self._add_content(key, TextPart, content, changes, TextPartDelta(content, changes.get('provider_details')))
 
-    def find_adder(self, key: Hashable) -> Callable[[str], None]:
+    def find_adder(self, key: Hashable) -> Callable[[str], None] | None:
         """Return a function that adds text to the content or to the arguments of a part. The text is not empty.
 
-        It is valid until a part starts, changes or ends. Raises `LookupError` if there is no part with this key.
+        It is valid until a part starts, changes or ends. `None` if there is no part with this key, or if its text may
+        have another effect than to be added.
         """
         part = self._find(key, None)
         if part is None:
-            raise LookupError(key)
+            return None
         make_delta: Callable[[str], Any] = TextPartDelta
         match part.initial:
             case BaseToolCallPart(tool_call_id=id):

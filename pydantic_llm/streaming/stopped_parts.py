@@ -78,6 +78,10 @@ class StoppedParts(CallFindingParts):
         if not self._has_stopped:
             super().whole(key, part)
 
+    def add_to_details(self, key: Hashable, name: str, items: Sequence[Any], **changes: Any) -> None:
+        if not self._has_stopped:
+            super().add_to_details(key, name, items, **changes)
+
     def end(self, *, complete: bool = True) -> None:
         self._has_stopped = False  # for a tool call before the stop sequence
         super().end(complete=complete)

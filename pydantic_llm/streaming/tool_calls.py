@@ -131,7 +131,8 @@ class ToolCallAssembler:
         call = self._find(_normalize_index(index), id, None, '')
         if call is None or self._parts.kind_of(call.key) is None or not call.size:
             return lambda args: self.feed(index=index, id=id, name=None, args=args)
-        append = self._parts.find_adder(call.key)
+        if (append := self._parts.find_adder(call.key)) is None:
+            return lambda args: self.feed(index=index, id=id, name=None, args=args)
 
         def add(args: str) -> None:
             if args[0] in OBJECT_STARTS:

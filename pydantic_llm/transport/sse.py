@@ -86,7 +86,7 @@ class EventSplitter:
     @property
     def is_between_events(self) -> bool:
         """True if nothing of an event that is not complete has arrived."""
-        return not (self._rest or self._data)
+        return not (self._rest or self._data or self._last_line)
 
     @property
     def is_inside_event(self) -> bool:

@@ -8,8 +8,8 @@ compared without being parsed. Measured per chunk, from bytes to events: chat 16
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, cast
 
 from ..json_types import Json
 from .templates import EventTemplate, Path, make_template
@@ -26,7 +26,10 @@ MORE_REPEATS = 1000
 class Repeats:
     """The last event that only added text, if the last event was one."""
 
-    __slots__ = ('_add', '_event', '_holder', '_name', '_path', '_repeat_count', '_unread', 'separator', 'template')
+    __slots__ = (
+        *('_add', '_event', '_holder', '_name', '_numbers', '_path', '_repeat_count', '_unread'),
+        *('separator', 'template'),
+    )
 
     def __init__(self) -> None:
         self._event: Json | None = None  # a copy, in which `add` replaces the text
@@ -34,6 +37,7 @@ class Repeats:
         self._path: Path = ()  # leads to this object
         self._name: str | int = ''
         self._unread: Sequence[tuple[Path, Json, str]] = ()  # the path of an object, its copy, the name of a field
+        self._numbers: Sequence[tuple[Path, type]] | None = None  # and their types, from the first repeat on
         self._add: Callable[[str], object] = str
         self._repeat_count = 0
         self.template: EventTemplate | None = None
@@ -41,13 +45,18 @@ class Repeats:
         self.separator: bytes = b''
         """The bytes after each event."""
 
-    def remember(self, event: Json, path: Path, add: Callable[[str], object], *, unread: Collection[str] = ()) -> None:
+    def remember(
+        self, event: Json, path: Path, add: Callable[[str], object] | None, *, unread: Collection[str] = ()
+    ) -> None:
         """Remember an event that was decoded in full, and had no other effect than `add` has with the text at `path`.
 
         The effect of all other fields must be the same a second time. Fields named in `unread` may have any value.
+        Without `add`, the event is not remembered.
         """
+        if add is None:
+            return
         holder: Any = event.copy()
-        self._event, self._unread = holder, []
+        self._event, self._unread, self._numbers = holder, [], None
         for depth, key in enumerate(path):
             self._unread += [(path[:depth], holder, name) for name in unread if name in holder]
             if depth < len(path) - 1:
@@ -76,10 +85,23 @@ class Repeats:
                 copy[name] = holder[name]
         except (LookupError, TypeError):
             return False
-        if type(text) is not str or not text or event != known:
+        if type(text) is not str or not text or event != known or not self._has_same_types(event):
             return False
         self._add(text)
         self._repeat_count += 1
+        return True
+
+    def _has_same_types(self, event: Any) -> bool:
+        """Return whether the numbers of an equal event have the same types: `1`, `1.0` and `True` are equal."""
+        if self._numbers is None:
+            unread = {(*path, name) for path, _, name in self._unread}
+            self._numbers = list(_list_numbers(self._event, unread))
+        for path, kind in self._numbers:
+            number = event
+            for key in path:
+                number = number[key]
+            if type(number) is not kind:
+                return False
         return True
 
     def learn(self, chunk: bytes, data: bytes) -> None:
@@ -117,3 +139,17 @@ class Repeats:
     def _accept(self, values: Sequence[Any]) -> bool:
         """Return whether the values after the text have no effect, or record it."""
         return True
+
+
+def _list_numbers(value: object, unread: Collection[Path], path: Path = ()) -> Iterator[tuple[Path, type]]:
+    """Yield the path and the type of each number and boolean in a JSON value, except those at the paths `unread`."""
+    if path in unread:
+        return
+    if isinstance(value, (int, float)):
+        yield path, type(value)
+    elif isinstance(value, dict):
+        for name, item in cast('Json', value).items():
+            yield from _list_numbers(item, unread, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(cast('list[object]', value)):
+            yield from _list_numbers(item, unread, (*path, index))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import Any
 
 import pytest
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from pydantic_llm import ModelRequestParameters, ToolDefinition
 from pydantic_llm.exceptions import LLMError
 from pydantic_llm.wire.reader import ResponseReader
 from pydantic_llm.wire.repeats import REPEATS
@@ -23,23 +26,45 @@ STREAMS = [seed for seed in seeds() if seed.stream]
 BY_VENDOR = {name: [seed for seed in STREAMS if seed.vendor == name] for name in {seed.vendor for seed in STREAMS}}
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a request has that decides how the text of its response is read."""
+
+    finds_calls: bool = False
+    stop_sequences: tuple[str, ...] = ()
+
+
+PARAMETERS = ModelRequestParameters([ToolDefinition('look')])
+PLAIN = Request()
+READING = (
+    Request(finds_calls=True),
+    Request(stop_sequences=('STOP',)),
+    Request(finds_calls=True, stop_sequences=('STOP',)),
+)
+
+
 class FullReader(ResponseReader):
-    """Decodes every event in full."""
+    """Decodes every event in full, and looks at every line."""
+
+    def feed(self, chunk: bytes) -> None:
+        for piece in filter(None, (chunk[:1], chunk[1:])):
+            self._read_events(self._splitter.feed(piece))
 
     def decode_event(self, event: object) -> None:
         self.decoder.repeats.forget()
         super().decode_event(event)
 
 
-def make_reader(seed: Seed, kind: type[ResponseReader]) -> ResponseReader:
-    made = model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor))
-    known = made.new_reader()
+def make_reader(seed: Seed, kind: type[ResponseReader], request: Request = PLAIN) -> ResponseReader:
+    made: Any = copy.copy(model(next(vendor for vendor in VENDORS if vendor.name == seed.vendor)))
+    made._profile = replace(made.profile, text_tool_calls=request.finds_calls)
+    known = made.new_reader(parameters=PARAMETERS, stop_sequences=request.stop_sequences)
     return kind(known.decoder, api_name=known.api_name, base_url=known.base_url)
 
 
-def list_results(seed: Seed, chunks: list[bytes], kind: type[ResponseReader]) -> list[str]:
+def list_results(seed: Seed, chunks: list[bytes], kind: type[ResponseReader], request: Request) -> list[str]:
     """Return the events and the response after each chunk, and the error that ends the stream, if any does."""
-    reader = make_reader(seed, kind)
+    reader = make_reader(seed, kind, request)
     found: list[str] = []
     try:
         for chunk in chunks:
@@ -65,9 +90,10 @@ def split(body: bytes) -> list[bytes]:
     return [event for event in EVENT_END.split(body) if event]
 
 
-def compare(seed: Seed, body: bytes, chunks: list[bytes] | None = None) -> None:
+def compare(seed: Seed, body: bytes, chunks: list[bytes] | None = None, request: Request = PLAIN) -> None:
     chunks = split(body) if chunks is None else chunks
-    assert list_results(seed, chunks, ResponseReader) == list_results(seed, chunks, FullReader), body
+    found, expected = (list_results(seed, chunks, kind, request) for kind in (ResponseReader, FullReader))
+    assert found == expected, body
 
 
 def iterate_mutations(vendor: str, count: int, number: int) -> Iterator[tuple[Seed, bytes]]:
@@ -142,6 +168,10 @@ EFFECTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     'a model that changes back': (
         'openai',
         [{**CHUNK, 'model': model, 'choices': [make_choice('a')]} for model in ('m', 'm', 'n', 'm', 'm')],
+    ),
+    'numbers of another type': (
+        'openai',
+        [{**CHUNK, 'citations': [number], 'choices': [make_choice('a')]} for number in (1, 1, True, True, 1.0, 1)],
     ),
     'text and a tool call': (
         'openai',
@@ -257,3 +287,54 @@ def test_odd_texts_in_chunks_of_any_size_are_read_as_others(vendor: str) -> None
             cuts = sorted(chance.sample(range(1, len(body)), 10))
             chunks = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
         compare(seed, b''.join(chunks), chunks)
+
+
+CALL_PIECES = (
+    *(
+        'a',
+        ' ',
+        'Hello',
+        '<tool_call>',
+        '</tool_call>',
+        '{"name": "look", "arguments": {}}',
+        '{',
+        '}',
+        '```',
+        '[look()]',
+    ),
+    *('STOP', 'ST', 'OP', '<think>', '</think>', '{"a": 1}'),
+)
+"""Pieces of text that become tool calls or thinking, or that end the response."""
+
+TEXT_FIELDS = frozenset({'content', 'text', 'delta', 'arguments', 'thinking', 'partial_json', 'reasoning_content'})
+
+
+def list_texts(value: Any) -> list[tuple[Any, Any]]:
+    """Return the holder and the name of each text of the model in an event."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found: list[tuple[Any, Any]] = []
+    for name, item in items:
+        found += [(value, name)] if isinstance(item, str) and name in TEXT_FIELDS else list_texts(item)
+    return found
+
+
+def iterate_call_events(seed: Seed, chance: random.Random) -> Iterator[bytes]:
+    """Yield the events of a stream; those with text several times, with other texts."""
+    for event in split(seed.body):
+        head, mark, data = event.partition(b'data: ')
+        value: Any = from_json(data) if data.startswith(b'{') else None
+        texts = list_texts(value)
+        for _ in range(chance.choice((1, 2, REPEATS + 3)) if texts else 1):
+            for holder, name in texts:
+                holder[name] = ''.join(chance.choices(CALL_PIECES, k=chance.choice((1, 1, 2))))
+            yield head + mark + to_json(value) + b'\n\n' if texts else event
+
+
+@pytest.mark.parametrize('vendor', sorted(BY_VENDOR))
+def test_text_that_becomes_calls_or_ends_the_response_is_read_as_other_text(vendor: str) -> None:
+    chance = random.Random(vendor)
+    short = [seed for seed in BY_VENDOR[vendor] if len(seed.body) < 20_000]
+    for number in range(15):
+        seed = chance.choice(short)
+        chunks = list(iterate_call_events(seed, chance))
+        compare(seed, b''.join(chunks), chunks, READING[number % len(READING)])

@@ -42,8 +42,9 @@ class ReplayedStream(WholeResponse):
         for index, part in enumerate(self._response.parts):
             texts = _split(part, self._fragments[index] if index < len(self._fragments) else None)
             parts.whole(LAST, _with_text(part, texts[0]) if texts else part)
-            for text in texts[1:]:
-                parts.find_adder(LAST)(text)
+            if (append := parts.find_adder(LAST)) is not None:
+                for text in texts[1:]:
+                    append(text)
             for event in parts.take_events():
                 yield event
         parts.end()

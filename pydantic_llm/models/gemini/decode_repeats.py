@@ -47,7 +47,7 @@ class ChunkRepeats(Repeats):
             case _:
                 pass
 
-    def _remember(self, event: Json, add: Callable[[str], None], usage: Json) -> None:
+    def _remember(self, event: Json, add: Callable[[str], None] | None, usage: Json) -> None:
         counts: Json = event.get(USAGE) or {}
         self._growing = [name for name in GROWING if name in counts] if counts == usage else []
         self._usage = {**counts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from ...messages import ModelResponsePart, TextPart
@@ -92,10 +91,9 @@ class CallFindingParts(PartsManager):
         else:
             super().whole(key, part)
 
-    def find_adder(self, key: Hashable) -> Callable[[str], None]:
-        """Return a function that adds text, which is searched for calls too."""
-        is_text = self._is_in_text if key is LAST else key in self._received
-        return partial(self.text, key) if is_text else super().find_adder(key)
+    def find_adder(self, key: Hashable) -> Callable[[str], None] | None:
+        """Return `None`: a text may start and end parts, and what follows a stop sequence is dropped."""
+        return None
 
     def get_content(self, key: Hashable) -> str:
         """Return the content as it was received, with the calls in it: decoders compare it with what follows."""

@@ -55,10 +55,10 @@ class ThinkingDecoder:
         """Return the function that adds the text of a field, if it is the only one in its delta that has any."""
         parts = self.draft.parts
         if name == 'content':
-            if self._tags is None or self._tags.kind != 'text' or parts.kind_of(LAST) != 'text':
-                return self.add_text
-            self._append = parts.find_adder(LAST)
-            return self._add_more
+            is_plain = self._tags is not None and self._tags.kind == 'text' and parts.kind_of(LAST) == 'text'
+            append = parts.find_adder(LAST) if is_plain else None
+            self._append = append or self.add_text
+            return self._add_more if append else self.add_text
         return parts.find_adder(LAST) if name in self._fields and parts.kind_of(LAST) == 'thinking' else None
 
     def decode_detail(self, detail: Json, position: int) -> None:

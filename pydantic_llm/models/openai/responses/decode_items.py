@@ -174,9 +174,9 @@ class ItemDecoder:
     def _find_adder(self, slot: Slot, position: Position) -> Callable[[str], None]:
         """Return a function that does what `_add` does for the next fragments of the same content."""
         key: Hashable = slot if position[0] in WHOLE_FIELDS else slot.key(position)
-        if key in slot.ahead or slot.item is not None or self.draft.parts.kind_of(key) is None:
-            return partial(self._add, slot, position)
-        return self.draft.parts.find_adder(key)
+        may_append = key not in slot.ahead and slot.item is None
+        append = self.draft.parts.find_adder(key) if may_append else None
+        return append or partial(self._add, slot, position)
 
     def _add_whole(self, slot: Slot, position: Position, whole: str) -> None:
         """Add the end of a text or of arguments, if its fragments were its beginning."""
