@@ -182,12 +182,11 @@ def to_part(item: Any) -> ModelResponsePart:
 
 
 def test_every_format_with_marks_is_read_and_warned_of() -> None:
-    from pydantic_llm.streaming.text_calls.chained import MARKS
     from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
     from pydantic_llm.wire.unparsed_calls import find_unparsed_call
 
-    assert MARKS.keys() == CALL_FORMATS.keys() - {'harmony', 'llama', 'pythonic', 'json'}
-    starts = {marks.start for group in MARKS.values() for marks in group}
+    assert {name for name, each in CALL_FORMATS.items() if not each.calls} == {'harmony', 'llama', 'pythonic', 'json'}
+    starts = {marks.start for each in CALL_FORMATS.values() for marks in each.calls}
     assert {start for start in starts if not find_unparsed_call(f'{start}\nlook', ['look'])} == set()
 
 

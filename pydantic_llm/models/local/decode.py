@@ -9,7 +9,7 @@ from ...streaming.draft import ResponseDraft
 from ...streaming.parts import LAST
 from ...streaming.text_calls import CallReader, Item, ToolCall
 from ...streaming.text_calls.call_parts import CallParts
-from ...streaming.text_calls.reader import PartialCall
+from ...streaming.text_calls.reader import PartialCall, close_reader
 from ...streaming.thinking import ThinkTags, UnopenedThinking, split_unopened
 from ...tools.definition import ToolDefinition
 
@@ -55,7 +55,7 @@ class ResponseDecoder:
         if self._in_block and not truncated:
             self._find_calls_in_block()
         if self._calls is not None:
-            self._add_items(self._calls.close(truncated=truncated))
+            self._add_items(close_reader(self._calls, truncated=truncated))
 
     def _decode_tagged(self, pieces: Iterable[tuple[str, str]]) -> None:
         for kind, text in pieces:

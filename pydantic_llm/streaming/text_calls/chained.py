@@ -6,95 +6,17 @@ all else stays text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from .chain import ChainedReader
-from .elements import MINIMAX_3
 from .formats import CALL_FORMATS, CallFormatName
 from .json_objects import JsonObjectReader
-from .marked import DEEPSEEK, FUNCTION, HERMES, KIMI, MISTRAL, MarkedReader, Marks
+from .marked import MarkedReader
 from .pythonic import PythonicReader
 from .reader import CallReader
 from .sections import SectionReader
-from .tagged import (
-    APERTUS,
-    ATEM,
-    COMMAND,
-    DSML,
-    GCML,
-    GEMMA,
-    KIMI_SINGULAR,
-    LFM,
-    MINIMAX,
-    NEMOTRON,
-    OLDER_DSML,
-    PHI,
-    SEED,
-    SPACED_DSML,
-)
-from .wrapped import (
-    DOTS,
-    FUNCTION_GEMMA,
-    GIGACHAT,
-    GRANITE,
-    HUNYUAN,
-    HUNYUAN_4,
-    HYPERCLOVA,
-    IFM,
-    INKLING,
-    INTERN,
-    IQUEST,
-    LONGCAT,
-    MINICPM,
-    OLMO,
-    OTHER_IQUEST,
-    PANGU,
-    PLAMO,
-    SOLAR,
-    STEP,
-    TOOL_CALLS,
-)
-from .xtml import XTML
 
 __all__ = ('make_reader',)
-
-MARKS: dict[CallFormatName, Sequence[Marks]] = {
-    'hermes': (HERMES, FUNCTION),
-    'mistral': (MISTRAL,),
-    'deepseek': (DEEPSEEK,),
-    'kimi': (KIMI, KIMI_SINGULAR),
-    'kimi_k3': (XTML,),
-    'inkling': (INKLING,),
-    'muse_glimmer': (ATEM,),
-    'gemma': (GEMMA,),
-    'seed': (SEED,),
-    'minimax': (MINIMAX,),
-    'minimax_m3': (MINIMAX_3,),
-    'solar': (SOLAR,),
-    'plamo': (PLAMO,),
-    'ifm': (IFM,),
-    'iquest': (IQUEST, OTHER_IQUEST),
-    'lfm': (LFM,),
-    'command': (COMMAND,),
-    'dsml': (DSML, OLDER_DSML, SPACED_DSML),
-    'gcml': (GCML,),
-    'apertus': (APERTUS,),
-    'nemotron': (NEMOTRON, TOOL_CALLS),
-    'phi': (PHI,),
-    'functiongemma': (FUNCTION_GEMMA,),
-    'step': (STEP,),
-    'dots': (DOTS,),
-    'longcat': (LONGCAT,),
-    'minicpm': (MINICPM,),
-    'hunyuan': (HUNYUAN, HUNYUAN_4),
-    'olmo': (OLMO,),
-    'internlm': (INTERN,),
-    'gigachat': (GIGACHAT,),
-    'granite': (GRANITE,),
-    'hyperclova': (HYPERCLOVA,),
-    'pangu': (PANGU,),
-}
-"""The formats with marks. Servers drop Qwen's `<tool_call>` around `<function=`: it is a special token."""
 
 
 def make_reader(format: CallFormatName | None, tools: Collection[str], *, reads_json: bool = True) -> ChainedReader:
@@ -102,8 +24,8 @@ def make_reader(format: CallFormatName | None, tools: Collection[str], *, reads_
 
     A response that must be JSON is not read as a call that is nothing but JSON.
     """
-    marks = MARKS.get(format, ()) if format else [each for group in MARKS.values() for each in group]
-    readers: list[CallReader] = [MarkedReader(each, tools) for each in marks]
+    formats = [CALL_FORMATS[format]] if format else CALL_FORMATS.values()
+    readers: list[CallReader] = [MarkedReader(marks, tools) for each in formats for marks in each.calls]
     sections = CALL_FORMATS[format].sections if format else None
     if sections is not None:
         readers = [SectionReader(ChainedReader(readers), sections, tools)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ...profiles import TextToolCalls
@@ -81,6 +81,8 @@ class CallFormat:
     """The text before the JSON object of a call."""
     keys: CallKeys = field(default=('name', 'arguments'))
     """The keys, unless the model object names others."""
+    calls: tuple[Marks, ...] = ()
+    """The marks around calls, if the format has some."""
     reads_thinking: bool = False
     """True if the reader also splits thinking and text, so that responses without tools need it too."""
     sections: Sections | None = None
@@ -103,9 +105,7 @@ class CallFormat:
         return prompt if prompt.endswith(self.opening) else prompt + self.opening
 
 
-DEEPSEEK_MARKS = ('<｜tool▁call▁begin｜>', '<｜tool▁sep｜>', '<｜tool▁call▁end｜>')
-HUNYUAN_TAGS = ('tool_call', 'tool_sep', 'arg_key', 'arg_value')
-KIMI_MARKS = ('<|tool_call_begin|>', '<|tool_call_argument_begin|>', '<|tool_call_end|>')
+GLM_TAGS = ('tool_call', 'tool_sep', 'arg_key', 'arg_value')
 
 
 def make_tags(names: Sequence[str], *, prefix: str = '', suffix: str = '') -> tuple[str, ...]:
@@ -113,8 +113,10 @@ def make_tags(names: Sequence[str], *, prefix: str = '', suffix: str = '') -> tu
     return tuple(f'<{slash}{prefix}{name}{suffix}>' for name in names for slash in ('', '/'))
 
 
-def read_marked(*marks: Marks) -> Callable[[Collection[str], CallKeys], CallReader]:
-    """Return a function that makes a reader of calls between marks.
+def _read_marked(
+    marks: Sequence[Marks], sections: Sections | None
+) -> Callable[[Collection[str], CallKeys], CallReader]:
+    """Return a function that makes a reader of calls between marks, and of the sections of a response.
 
     The calls between the first marks are read whatever their names are. Those in other ways, and JSON objects without
     marks, are only read if they name a tool.
@@ -122,17 +124,10 @@ def read_marked(*marks: Marks) -> Callable[[Collection[str], CallKeys], CallRead
 
     def make(tools: Collection[str], keys: CallKeys) -> CallReader:
         others = [MarkedReader(each, tools) for each in marks[1:]]
-        return ChainedReader([MarkedReader(marks[0]), *others, JsonObjectReader(tools, keys, needs_arguments=True)])
-
-    return make
-
-
-def read_sections(marks: Marks, sections: Sections) -> Callable[[Collection[str], CallKeys], CallReader]:
-    """Return a function that makes a reader of sections, with calls between marks."""
-
-    def make(tools: Collection[str], keys: CallKeys) -> CallReader:
-        reader = SectionReader(MarkedReader(marks), sections, tools)
-        return ChainedReader([reader, JsonObjectReader(tools, keys, needs_arguments=True)])
+        readers: list[CallReader] = [MarkedReader(marks[0]), *others]
+        if sections is not None:
+            readers = [SectionReader(ChainedReader(readers), sections, tools)]
+        return ChainedReader([*readers, JsonObjectReader(tools, keys, needs_arguments=True)])
 
     return make
 
@@ -155,26 +150,22 @@ def _format(
     signs: tuple[str, ...] = (),
     opening: str = '',
     others: tuple[str, ...] = (),
+    sections: Sections | None = None,
+    thinking: tuple[str, str] = ('', ''),
 ) -> CallFormat:
     """Return a format that is detected by its first mark, or by other signs. `others` are more special tokens."""
-    texts = tuple(text for each in marks[:1] for text in (each.start, each.end) if text)
-    return CallFormat(name, read_marked(*marks), signs or (marks[0].start,), (*texts, *others), opening)
-
-
-def _format_sections(
-    name: CallFormatName,
-    marks: Marks,
-    sections: Sections,
-    *,
-    signs: tuple[str, ...],
-    opening: str,
-    thinking: tuple[str, str] = ('', ''),
-    others: tuple[str, ...] = (),
-) -> CallFormat:
-    """Return a format whose responses are sections. `others` are the special tokens that marks consist of."""
-    texts = (marks.start, f'{marks.end}', *sections.marks, *others)
-    make = read_sections(marks, sections)
-    return CallFormat(name, make, signs, texts, opening, reads_thinking=True, sections=sections, thinking=thinking)
+    texts = tuple(text for each in marks for text in (each.start, each.end) if text)
+    return CallFormat(
+        name,
+        _read_marked(marks, sections),
+        signs or (marks[0].start,),
+        (*texts, *(sections.marks if sections else ()), *others),
+        opening,
+        calls=marks,
+        reads_thinking=sections is not None,
+        sections=sections,
+        thinking=thinking,
+    )
 
 
 CALL_FORMATS: dict[CallFormatName, CallFormat] = {
@@ -186,50 +177,27 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         '<|channel|>final<|message|>',
         reads_thinking=True,
     ),
-    'kimi_k3': _format_sections(
+    'kimi_k3': _format(
         'kimi_k3',
         XTML,
-        KIMI_SECTIONS,
         signs=('<|open|>',),
         opening='<|open|>response<|sep|>',
-        thinking=('<|open|>think<|sep|>', '<|close|>think<|sep|>'),
         others=('<|open|>', '<|close|>', '<|sep|>'),
+        sections=KIMI_SECTIONS,
+        thinking=('<|open|>think<|sep|>', '<|close|>think<|sep|>'),
     ),
-    'inkling': _format_sections(
-        'inkling', INKLING, INKLING_SECTIONS, signs=('<|content_thinking|>',), opening='<|content_text|>'
+    'inkling': _format(
+        'inkling', INKLING, signs=('<|content_thinking|>',), opening='<|content_text|>', sections=INKLING_SECTIONS
     ),
-    'muse_glimmer': _format_sections(
-        'muse_glimmer', ATEM, GLIMMER_SECTIONS, signs=('atem:',), opening=' to=user<|message|>'
+    'muse_glimmer': _format(
+        'muse_glimmer', ATEM, signs=('atem:',), opening=' to=user<|message|>', sections=GLIMMER_SECTIONS
     ),
-    'mistral': CallFormat(
-        'mistral',
-        read_marked(MISTRAL),
-        ('[TOOL_CALLS]',),
-        ('[TOOL_CALLS]', '[ARGS]', '[CALL_ID]'),
-        '[TOOL_CALLS]',
-    ),
-    'dsml': _format(
-        'dsml',
-        DSML,
-        OLDER_DSML,
-        SPACED_DSML,
-        signs=('｜DSML｜',),
-        others=('｜DSML｜', *(f'{mark}' for each in (OLDER_DSML, SPACED_DSML) for mark in (each.start, each.end))),
-    ),
+    'mistral': _format('mistral', MISTRAL, opening='[TOOL_CALLS]', others=('[ARGS]', '[CALL_ID]')),
+    'dsml': _format('dsml', DSML, OLDER_DSML, SPACED_DSML, signs=('｜DSML｜',), others=('｜DSML｜',)),
     'gcml': _format('gcml', GCML, signs=('｜GCML｜',), others=('｜GCML｜',)),
-    'deepseek': CallFormat(
-        'deepseek',
-        read_marked(DEEPSEEK, DEEPSEEK_ONE),
-        (DEEPSEEK.start,),
-        (DEEPSEEK.start, f'{DEEPSEEK.end}', *DEEPSEEK_MARKS),
-    ),
-    'kimi': CallFormat(
-        'kimi',
-        read_marked(KIMI, KIMI_SINGULAR, KIMI_CALL),
-        (KIMI.start,),
-        (KIMI.start, f'{KIMI.end}', KIMI_SINGULAR.start, f'{KIMI_SINGULAR.end}', *KIMI_MARKS),
-    ),
-    'gemma': CallFormat('gemma', read_marked(GEMMA), (GEMMA.start,), (GEMMA.start, f'{GEMMA.end}', '<|"|>')),
+    'deepseek': _format('deepseek', DEEPSEEK, DEEPSEEK_ONE, others=('<｜tool▁sep｜>',)),
+    'kimi': _format('kimi', KIMI, KIMI_SINGULAR, KIMI_CALL, others=('<|tool_call_argument_begin|>',)),
+    'gemma': _format('gemma', GEMMA, others=('<|"|>',)),
     'seed': _format('seed', SEED),
     'minimax': _format('minimax', MINIMAX),
     'minimax_m3': _format('minimax_m3', MINIMAX_3, signs=(ELEMENT_MARK,), others=(ELEMENT_MARK,)),
@@ -243,39 +211,34 @@ CALL_FORMATS: dict[CallFormatName, CallFormat] = {
         IQUEST,
         OTHER_IQUEST,
         signs=(IQUEST.start, OTHER_IQUEST.start),
-        others=(OTHER_IQUEST.start, f'{OTHER_IQUEST.end}', *make_tags(('arg_key', 'arg_value'))),
+        others=make_tags(GLM_TAGS),
     ),
     'lfm': _format('lfm', LFM, signs=(LFM.start, '<|tool_list_start|>')),
     'command': _format('command', COMMAND),
     'apertus': _format('apertus', APERTUS),
-    'nemotron': CallFormat(
-        'nemotron',
-        read_marked(NEMOTRON, TOOL_CALLS),
-        (NEMOTRON.start, TOOL_CALLS.start),
-        (NEMOTRON.start, f'{NEMOTRON.end}', TOOL_CALLS.start, f'{TOOL_CALLS.end}'),
+    'nemotron': _format(
+        'nemotron', NEMOTRON, TOOL_CALLS, signs=(NEMOTRON.start, TOOL_CALLS.start), others=make_tags(GLM_TAGS)
     ),
     'phi': _format('phi', PHI),
     'functiongemma': _format('functiongemma', FUNCTION_GEMMA, others=('<escape>',)),
     'step': _format('step', STEP, others=('<｜tool_call_begin｜>', '<｜tool_call_end｜>', '<｜tool_sep｜>')),
     'dots': _format('dots', DOTS),
-    'longcat': _format('longcat', LONGCAT),
-    'minicpm': _format('minicpm', MINICPM),
+    'longcat': _format('longcat', LONGCAT, others=make_tags(GLM_TAGS, prefix='longcat_')),
+    'minicpm': _format('minicpm', MINICPM, others=('<function', '<param', '</param>')),
     'hunyuan': _format(
         'hunyuan',
         HUNYUAN,
         HUNYUAN_4,
         signs=(HUNYUAN.start, HUNYUAN_4.start),
-        others=(
-            HUNYUAN_4.start,
-            f'{HUNYUAN_4.end}',
-            *make_tags(HUNYUAN_TAGS, suffix=':opensource'),
-            *make_tags(HUNYUAN_TAGS, suffix=':6124c78e'),
-        ),
+        others=(*make_tags(GLM_TAGS, suffix=':opensource'), *make_tags(GLM_TAGS, suffix=':6124c78e')),
     ),
     'olmo': _format('olmo', OLMO),
     'internlm': _format('internlm', INTERN, signs=('<|plugin|>',), others=('<|plugin|>',)),
     'gigachat': _format('gigachat', GIGACHAT),
-    'hermes': _format('hermes', HERMES, OPEN_FUNCTION, FUNCTION, opening='<tool_call>\n'),
+    'hermes': replace(
+        _format('hermes', HERMES, OPEN_FUNCTION, FUNCTION, opening='<tool_call>\n', others=make_tags(GLM_TAGS)),
+        calls=(HERMES, FUNCTION),
+    ),
     'granite': _format('granite', GRANITE),
     'hyperclova': _format('hyperclova', HYPERCLOVA),
     'pangu': _format('pangu', PANGU),

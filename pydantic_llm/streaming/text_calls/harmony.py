@@ -104,7 +104,7 @@ class HarmonyReader:
             yield from self._emit_body(held)
         elif held.strip() and not truncated and not (self._has_begun and held.lstrip().startswith(HEADS)):
             yield 'text', held
-        yield from self._end_message()
+        yield from self._end_message(truncated=truncated)
 
     def _read_header(self) -> bool:
         """Read a header; return False if it is not complete. A response that has no header at all is text."""
@@ -141,9 +141,9 @@ class HarmonyReader:
         else:
             yield 'text', text
 
-    def _end_message(self) -> Iterator[Item]:
+    def _end_message(self, *, truncated: bool = False) -> Iterator[Item]:
         if self._tool is not None:
-            args = ''.join(self._args).strip() or '{}'
+            args = ''.join(self._args).strip() or ('' if truncated else '{}')
             yield ToolCall(self._tool, extract_json(args) if args.startswith('{') else args)
         self._tool, self._args, self._channel = None, [], 'final'
         self._strings = BracketScanner()

@@ -117,9 +117,7 @@ class JsonObjectReader:
 
     def _read_held(self, *, over: bool, truncated: bool = False) -> Iterator[Item]:
         """Yield the items in the held text that are decided; `over` means that no more text follows."""
-        if self._is_after_call and not self._drop_closing(over=over):
-            return
-        if not self._has_text and not self._drop_prefix(over=over):
+        if not self._begin_object(over=over):
             return
         while self._at < len(self._held):
             opening = None if self._only_at_start and self._has_text else OPENING.search(self._held, self._at)
@@ -136,8 +134,14 @@ class JsonObjectReader:
                 yield from self._partial.feed(self._held[opening.end() :])
                 return
             yield from self._read_object(opening, end, truncated=truncated)
-            if self._is_after_call and not self._drop_closing(over=over):
+            if not self._begin_object(over=over):
                 return
+
+    def _begin_object(self, *, over: bool) -> bool:
+        """Drop the text that belongs to the last call, and the prefix of the next; return False if more may follow."""
+        if self._is_after_call and not self._drop_closing(over=over):
+            return False
+        return self._has_text or self._drop_prefix(over=over)
 
     def _drop_closing(self, *, over: bool) -> bool:
         """Drop the text that belongs to the last call; return False if more of it may follow."""

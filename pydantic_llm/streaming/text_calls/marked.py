@@ -219,6 +219,8 @@ def _keep_truncated(calls: list[ToolCall], body: str) -> Iterator[ToolCall]:
     """Yield the calls of a truncated body. The arguments of the last one stay as they are if they may be incomplete."""
     yield from calls[:-1]
     last = calls[-1]
+    if last.args == '{}' and not body.rstrip().endswith(('}', ')', '>')):
+        return  # no arguments yet
     is_incomplete = last.unquoted is not None and not body.rstrip().endswith('</function>')
     yield ToolCall(last.name, body.strip()) if is_incomplete else last
 

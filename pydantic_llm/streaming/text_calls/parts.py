@@ -12,7 +12,7 @@ from ..parts import LAST, PartsManager
 from .call_parts import CallParts
 from .chained import make_reader
 from .formats import CallFormatName
-from .reader import CallReader, Item, PartialCall, ToolCall
+from .reader import CallReader, Item, PartialCall, ToolCall, close_reader
 
 __all__ = ('CallFindingParts', 'find_text_calls')
 
@@ -116,8 +116,7 @@ class CallFindingParts(PartsManager):
         """End all parts. A call that was truncated has malformed arguments, or is dropped if it has none yet."""
         draft = self._draft
         is_truncated = not complete or draft.finish_reason == 'length'
-        items = self.reader.close(truncated=is_truncated)
-        self._add_items(item for item in items if not (is_truncated and isinstance(item, ToolCall) and not item.args))
+        self._add_items(close_reader(self.reader, truncated=is_truncated))
         if self._calls.count and draft.finish_reason == 'stop':
             draft.finish_reason = 'tool_call'
         super().end(complete=complete)

@@ -10,7 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ('ArgsPiece', 'CallKeys', 'CallReader', 'Item', 'PartialCall', 'Piece', 'ToolCall', 'UnquotedArg')
+__all__ = (
+    'ArgsPiece',
+    'CallKeys',
+    'CallReader',
+    'Item',
+    'PartialCall',
+    'Piece',
+    'ToolCall',
+    'UnquotedArg',
+    'close_reader',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +73,10 @@ class CallReader(Protocol):
         tool is not complete. Otherwise, text that did not become a tool call is yielded as text.
         """
         ...
+
+
+def close_reader(reader: CallReader, *, truncated: bool) -> Iterator[Item]:
+    """End a response; yield the rest, without a truncated call that has no arguments yet: it would be a valid call."""
+    for item in reader.close(truncated=truncated):
+        if not (truncated and isinstance(item, ToolCall) and not item.args):
+            yield item
