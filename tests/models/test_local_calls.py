@@ -147,6 +147,12 @@ SAMPLES = (
         '[get_weather(city="a ] b", days=[1, 2], near=true)]',
         (make_call('get_weather', city='a ] b', days=[1, 2], near=True),),
     ),
+    Sample('pythonic', r"[get_weather(city='\d\\d\'\\')]", (make_call('get_weather', city="\\d\\d'\\"),)),
+    Sample(
+        'hermes',
+        r"<tool_call>{'name': 'get_weather', 'arguments': {'city': '\d\n'}}</tool_call>",
+        (make_call('get_weather', city='\\d\n'),),
+    ),
     Sample('pythonic', '[1] says that it rains.', (('text', '[1] says that it rains.'),)),
     Sample('pythonic', '[get_rich(quick=True)]', (('text', '[get_rich(quick=True)]'),)),
     Sample('pythonic', 'It rains.', (('text', 'It rains.'),)),
@@ -875,6 +881,26 @@ def test_a_call_with_an_argument_that_does_not_end_leaves_the_next_call(first: s
     text = f'{first}\n<tool_call>{{"name": "get_weather", "arguments": {{"city": "Paris"}}}}</tool_call>'
     for pieces in ([text], [*text]):
         assert read_response('hermes', pieces)[1:] == [PARIS]
+
+
+@pytest.mark.parametrize(
+    ('format', 'text'),
+    [
+        ('json', '{"a": 1}```json\n\n{"name": "add", "arguments": {"a": 2}}'),
+        ('json', '{"name": "add", "arguments": {"a": 2}}```json\n'),
+        ('phi', 'addfunctools[{"name": "add", "arguments": {"a": 2}}]'),
+        ('muse_glimmer', '<|start|>assistant to=add<|x|>So.<|eot|>'),
+        ('inkling', f'<|message_model|>{"a word " * 20}<|content_text|>So.'),
+        ('ifm', '<ifm|tool_calls><ifm|tool_call>add<ifm|arg_key>a</ifm|arg_key><ifm|arg_value>2</ifm|arg_value>'),
+        ('pythonic', '<\n'),
+    ],
+)
+@pytest.mark.parametrize('truncated', [True, False])
+def test_broken_text_is_read_alike_however_it_is_cut(format: str, text: str, *, truncated: bool) -> None:
+    whole, _ = build_parts(Sample(format, text, ()), [text], truncated=truncated)
+    for size in (1, 2, 5):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert build_parts(Sample(format, text, ()), pieces, truncated=truncated)[0] == whole
 
 
 def test_text_is_emitted_as_soon_as_it_cannot_become_a_call() -> None:

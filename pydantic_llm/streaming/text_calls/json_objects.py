@@ -7,7 +7,7 @@ words that announce it and surplus closing brackets belong to the call.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 from ..brackets import BracketScanner
@@ -25,16 +25,11 @@ OPENING = re.compile(
 )
 """The text before a call that belongs to it."""
 
-ANNOUNCEMENTS = (
-    '',
-    'functools',
-    *(f'{word}{blank}' for word in ('Action:', 'Tool call:', 'Call:', '**Tool Call:**') for blank in ('', '\n', ' ')),
-)
-FENCES = ('', '```', *(f'```{language}\n' for language in ('json', 'tool_call', 'tool_code', 'python')))
-OPENINGS = tuple(f'{before}{fence}' for before in ANNOUNCEMENTS for fence in FENCES if before or fence)
-"""Texts that may begin a call, and are held back until that is decided."""
+ANNOUNCEMENTS = ('functools', 'Action:', 'Tool call:', 'Call:', '**Tool Call:**')
+FENCES = ('```', *(f'```{language}' for language in ('json', 'tool_call', 'tool_code', 'python')))
+"""Texts that may begin a call, with whitespace after them, and are held back until that is decided."""
 
-CLOSING = re.compile(r'[\s}\];,]*(?:```[\s}\];,]*)?', re.DOTALL)
+CLOSING = re.compile(r'[\s}\];,]*(?:```(?!\w)[\s}\];,]*)?', re.DOTALL)
 """The text after a call that belongs to it: surplus closing brackets, the end of a code fence."""
 
 BLANKS = re.compile(r'\s+')
@@ -67,6 +62,8 @@ class JsonObjectReader:
         self._pieces: list[str] = []
         """Held text. Pieces that decide nothing are only added, so that none is read again for each that follows."""
         self._held = ''
+        self._before = ''
+        """The character before the held text."""
         self._at = 0
         """The position in `_held` up to which it was taken."""
         self._brackets: BracketScanner | None = None
@@ -88,6 +85,7 @@ class JsonObjectReader:
             self._join()
             yield from self._read_held(over=False)
             self._pieces = [rest := self._held[self._at :]]
+            self._before = self._held[self._at - 1 : self._at]
             self._may_repeat = self._find_repeatable(rest)
 
     def _decides_nothing(self, text: str) -> bool:
@@ -104,13 +102,13 @@ class JsonObjectReader:
         return None if emits_blanks or held.strip() else BLANKS
 
     def _join(self) -> None:
-        self._held, self._at, self._brackets = ''.join(self._pieces), 0, None
+        self._held, self._at, self._brackets = ''.join((self._before, *self._pieces)), len(self._before), None
 
     def close(self, *, truncated: bool) -> Iterator[Item]:
         self._join()
-        self._pieces = []
-        start = self._held.strip()
-        if truncated and any(opening.startswith(start) for opening in (self._prefix, *OPENINGS)):
+        self._pieces, self._before = [], ''
+        start = self._held[self._at :].strip()
+        if truncated and (self._prefix.startswith(start) or not self._held[self._at : self._find_undecided()].strip()):
             return
         yield from self._read_held(over=True, truncated=truncated)
         yield from self._emit_text(self._take_held(len(self._held)))
@@ -165,9 +163,19 @@ class JsonObjectReader:
         """Return the end of the held characters that cannot be the beginning of a call."""
         if over or (self._only_at_start and self._has_text):
             return len(self._held)
-        decided = max(len(self._held) - count_overlap(self._held, OPENINGS), self._at)
-        text = self._held[self._at : decided].rstrip()
+        text = self._held[self._at : self._find_undecided()].rstrip()
         return len(self._held) if text and self._only_at_start else self._at + len(text)
+
+    def _find_undecided(self) -> int:
+        """Return the start of the text at the end that may be the beginning of a call: an announcement, a fence."""
+        text = self._held[self._at :].rstrip()
+        fence = _count_beginning(text, FENCES)
+        text = text[: len(text) - fence].rstrip()
+        if not fence:
+            text = text[: len(text) - _count_beginning(text, ANNOUNCEMENTS)]
+        elif announcement := next((each for each in ANNOUNCEMENTS if text.endswith(each)), None):
+            text = text.removesuffix(announcement)
+        return self._at + len(text)
 
     def _read_object(self, opening: re.Match[str], end: int | None, *, truncated: bool) -> Iterator[Item]:
         """Yield the calls or the text of an object; `end` is `None` if the response ends within it."""
@@ -222,3 +230,8 @@ class JsonObjectReader:
     def _take_held(self, end: int) -> str:
         taken, self._at = self._held[self._at : end], end
         return taken
+
+
+def _count_beginning(text: str, openings: Sequence[str]) -> int:
+    """Return the number of characters at the end of a text that are one of the openings, or its beginning."""
+    return count_overlap(text, [f'{opening} ' for opening in openings])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from json import JSONDecodeError, JSONDecoder, dumps
 from math import isfinite
@@ -11,7 +12,7 @@ from typing import Any, cast
 from ..brackets import BracketScanner
 from ..thinking import NOT_BLANK
 
-__all__ = ('QUOTES', 'find_value_end', 'parse_value', 'to_args')
+__all__ = ('QUOTES', 'escape_backslashes', 'find_value_end', 'parse_value', 'to_args')
 
 QUOTES = '"\''
 """The quotes of JSON and of Python."""
@@ -51,8 +52,19 @@ def parse_value(text: str, start: int = 0) -> tuple[Any, int] | None:
     return None if end is None else _parse_python(text[start:end], end)
 
 
+def escape_backslashes(text: str) -> str:
+    r"""Return Python with the backslash of unknown escapes doubled, such as `\d`: Python keeps it too, but warns."""
+    return ESCAPE.sub(lambda found: found[0] if found[1] in ESCAPED else f'\\{found[0]}', text)
+
+
+ESCAPE = re.compile(r'\\(.)', re.DOTALL)
+ESCAPED = '\n\\\'"abfnrtvxuUN01234567'
+"""The characters that Python knows after a backslash."""
+
+
 def _parse_python(text: str, end: int) -> tuple[Any, int] | None:
     """Parse a Python literal, which may contain JSON's `true`, `false` and `null`."""
+    text = escape_backslashes(text)
     for candidate in (text, _with_python_names(text)):
         try:
             return ast.literal_eval(candidate), end

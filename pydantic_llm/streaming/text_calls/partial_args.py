@@ -79,10 +79,12 @@ def keep_text(opening: re.Match[str] | None, calls: list[ToolCall] | None, text:
 
     A text with an opening is a call also if it cannot be decoded: pieces of its arguments were emitted already.
     """
-    if opening is None or text[opening.end() : opening.end() + 1] != '{':
+    if opening is None:
         return calls
     if not calls:
         return [ToolCall(opening['name'], text[opening.end() :].strip())]
+    if text[opening.end() : opening.end() + 1] != '{':
+        return calls
     first, written = calls[0], text[opening.end() : find_value_end(text, opening.end())]
     if first.unquoted is None and first.name == opening['name'] and _is_same_json(written, first.args):
         return [ToolCall(first.name, written), *calls[1:]]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from .json_text import QUOTES, find_value_end, to_args
+from .json_text import QUOTES, escape_backslashes, find_value_end, to_args
 from .reader import Item, ToolCall
 
 __all__ = ('PythonicReader', 'decode_python_calls')
@@ -36,10 +36,13 @@ class PythonicReader:
         self._pieces: list[str] = []
         self._has_calls = False
         self._is_text = False
+        self._takes_blanks = True
+        """True if the text so far stays undecided with whitespace."""
 
     def feed(self, text: str) -> Iterator[Item]:
         self._pieces.append(text)
-        if not self._is_text and (self._has_calls or text.isspace() or self._may_be_calls()):
+        is_blank = self._takes_blanks and text.isspace()
+        if not self._is_text and (self._has_calls or is_blank or self._may_be_calls()):
             return
         self._is_text = True
         held = ''.join(self._pieces)
@@ -65,6 +68,7 @@ class PythonicReader:
         """Return whether the text so far is, or may become, a list of calls of known tools."""
         self._pieces = [held := ''.join(self._pieces)]
         start = _strip_marks(held)
+        self._takes_blanks = not start or start.startswith('[')
         if any(mark.startswith(start) for mark in MARKS):
             return True
         if not start.startswith('['):
@@ -93,7 +97,7 @@ class PythonicReader:
                 break
             text = text[: at + 1]
             try:
-                tree = ast.parse(f'{text}]', mode='eval')
+                tree = ast.parse(f'{escape_backslashes(text)}]', mode='eval')
             except SYNTAX_ERRORS:
                 text = text[:at]
                 continue
@@ -115,7 +119,7 @@ def decode_python_calls(text: str) -> list[ToolCall] | None:
 def _parse_expressions(text: str) -> list[ast.expr] | None:
     """Parse expressions, one in each line; return them, those of a list one by one, or `None` for anything else."""
     try:
-        lines = ast.parse(text).body
+        lines = ast.parse(escape_backslashes(text)).body
     except SYNTAX_ERRORS:
         return None
     nodes: list[ast.expr] = []

@@ -20,8 +20,8 @@ Kind = Literal['text', 'thinking', 'between', 'header', 'headed']
 """The kind of what follows a mark: in `between`, whitespace is dropped; `header` is text that says the kind of the
 section after it, which begins at a mark that is `headed`."""
 
-LONGEST_HEADER = 100
-"""The number of characters after which a text is not a header."""
+WORDS = re.compile(r'[\w\s.=/\-]{0,100}')
+"""The characters of a header, and their number. Other text is not one."""
 
 HEADER = re.compile(r'\s*(?:assistant)?\s*(?:to=[\w.\-]*)?\s*')
 """A header that no section follows, since the response ended."""
@@ -98,18 +98,22 @@ class SectionReader:
         held, at = self._held + text, 0
         for mark in self._sections.pattern.finditer(held):
             before = held[at : mark.start()]
+            self._check_header(before)
             yield from self._emit(before, self._kind)
             self._kind = self._find_kind(mark[0], before)
             at = mark.end()
         rest = held[at:]
-        if self._kind == 'header':
-            if len(rest) <= LONGEST_HEADER:
-                self._held = rest
-                return
-            self._kind = 'text'
         undecided = len(rest) - count_overlap(rest, [*self._sections.marks])
+        self._check_header(rest[:undecided])
+        if self._kind == 'header':
+            undecided = 0
         self._held = rest[undecided:]
         yield from self._emit(rest[:undecided], self._kind)
+
+    def _check_header(self, text: str) -> None:
+        """Take a header that is anything but a few words for text."""
+        if self._kind == 'header' and not WORDS.fullmatch(text):
+            self._kind = 'text'
 
     def _find_kind(self, mark: str, before: str) -> Kind:
         """Return the kind of what follows a mark, which ends a header perhaps."""
