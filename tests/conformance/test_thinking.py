@@ -9,7 +9,7 @@ import pytest
 
 from pydantic_llm.exceptions import UserError
 from pydantic_llm.messages import ModelRequest, UserPromptPart
-from pydantic_llm.models.local.encode import make_thinking_scale
+from pydantic_llm.models.local.thinking import make_thinking_scale
 from pydantic_llm.models.openai import OpenAIModel, OpenAIResponsesModel
 from pydantic_llm.profiles import ModelProfileSpec
 from pydantic_llm.profiles.compatible import (

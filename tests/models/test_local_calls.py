@@ -610,11 +610,13 @@ def build_parts(sample: Sample, pieces: Iterable[str], *, truncated: bool) -> tu
     parts = PartsManager()
     calls = CallParts(parts, SCHEMAS)
     seen: list[str] = []
+    begun: set[int] = set()
 
     def add(items: Iterable[Item]) -> None:
         for item in items:
             match item:
                 case PartialCall():
+                    begun.add(calls.count)
                     calls.add_piece(item)
                     seen.append(get_content(parts.get()[-1]))
                 case ToolCall():
@@ -628,6 +630,7 @@ def build_parts(sample: Sample, pieces: Iterable[str], *, truncated: bool) -> tu
         add(reader.feed(piece))
     add(reader.close(truncated=truncated))
     parts.end()
+    assert all(number < calls.count for number in begun), 'a call that was begun is not whole'
     assert replay(parts.take_events()) == parts.get()
     return [(part.part_kind, get_content(part)) for part in parts.get()], seen
 
@@ -901,6 +904,25 @@ def test_broken_text_is_read_alike_however_it_is_cut(format: str, text: str, *, 
     for size in (1, 2, 5):
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
         assert build_parts(Sample(format, text, ()), pieces, truncated=truncated)[0] == whole
+
+
+@pytest.mark.parametrize('format', ['hermes', 'solar', 'kimi_k3'])
+def test_a_mark_in_an_argument_does_not_repeat_its_pieces(format: str) -> None:
+    end = CALL_FORMATS[format].calls[0].end  # type: ignore[index] -- a name of the table
+    text = MARKED_CITIES[format].replace('CITY', f'a {end} b {end} c')
+    _, seen = build_parts(Sample(format, text, ()), text, truncated=False)
+    assert all(b.startswith(a) for a, b in pairwise(seen))
+    assert seen[-1].count(f'{end}') == 2
+
+
+MARKED_CITIES = {
+    'hermes': '<tool_call>{"name": "get_weather", "arguments": {"city": "CITY"}}</tool_call>',
+    'solar': '<|tool_call:start|>get_weather<|tool_arg:start|>city<|tool_arg:value|>CITY<|tool_arg:end|>',
+    'kimi_k3': (
+        '<|open|>tools<|sep|><|open|>call tool="get_weather"<|sep|><|open|>argument key="city" type="string"<|sep|>CITY'
+        '<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>'
+    ),
+}
 
 
 def test_text_is_emitted_as_soon_as_it_cannot_become_a_call() -> None:

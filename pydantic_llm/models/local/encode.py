@@ -15,7 +15,6 @@ from ...constraints import Constraint, Grammar, JsonSchema
 from ...exceptions import UserError
 from ...json_types import Json
 from ...messages import ToolCallPart
-from ...profiles.thinking import FIXED, NO_LIMIT, ThinkingScale
 from ...streaming.text_calls import CALL_FORMATS, CallFormat, CallReader, find_format
 from ...streaming.text_calls.forced import ForcedReader
 from ...streaming.text_calls.formats import CallFormatName
@@ -30,6 +29,7 @@ from .options import LocalOptions
 from .parallel_calls import split_parallel_calls
 from .schemas import fit_schema
 from .template_probe import TemplateFacts, probe_template
+from .thinking import encode_thinking, find_thinking_field, make_think_tags, make_thinking_scale
 from .tokenizer import Tokenizer
 from .tools import (
     describe_tools,
@@ -160,7 +160,7 @@ class RequestEncoder:
         features = TemplateFeatures(
             facts,
             self._has_tools,
-            _find_thinking_field(self._template),
+            find_thinking_field(self._template),
             self._takes_images,
             self.keys,
             text_only_reason=self._tokenizer.text_only_reason,
@@ -192,14 +192,7 @@ class RequestEncoder:
     def _encode_thinking(self, request: PreparedRequest) -> Json:
         """Return the template's variables for `thinking`. If it has none, the setting is dropped with a warning."""
         thinking = resolve_thinking(request, make_thinking_scale(self._template))
-        if thinking is None:
-            return {}
-        options: Json = {'enable_thinking': thinking.is_on} if 'enable_thinking' in self._template else {}
-        if thinking.level:
-            options['reasoning_effort'] = thinking.level
-        if thinking.tokens or not thinking.is_on:
-            options['thinking_budget'] = thinking.tokens or 0
-        return {name: value for name, value in options.items() if name in self._template}
+        return encode_thinking(thinking, self._template) if thinking else {}
 
     # the constraint on the response
 
@@ -241,28 +234,3 @@ def _resolve_tools(request: PreparedRequest) -> tuple[list[ToolDefinition], bool
     if choice == 'none':
         return [], False
     return tools, choice == 'required' and bool(tools)
-
-
-def make_thinking_scale(template: str) -> ThinkingScale:
-    """Return what a chat template accepts for the setting `thinking`, by the variables that it mentions."""
-    # Qwen3's switch: https://huggingface.co/blog/qwen-3-chat-template-deep-dive
-    has_switch = 'enable_thinking' in template
-    if 'thinking_budget' in template:  # https://huggingface.co/ByteDance-Seed/Seed-OSS-36B-Instruct
-        return ThinkingScale(budgets=(1, NO_LIMIT))
-    if 'reasoning_effort' in template:  # gpt-oss: https://cookbook.openai.com/articles/openai-harmony
-        return ThinkingScale(levels=('low', 'medium', 'high'), default='medium', can_stop=has_switch)
-    return ThinkingScale() if has_switch else FIXED
-
-
-def _find_thinking_field(template: str) -> str | None:
-    """Return the field of a turn from which the template reads past thinking, if there is one."""
-    if 'reasoning_content' in template:
-        return 'reasoning_content'
-    return 'thinking' if re.search(r'message\.thinking|\[.thinking.\]', template) else None
-
-
-def make_think_tags(tags: Sequence[tuple[str, str, str]], prompt: str) -> ThinkTags:
-    """Return a splitter for these tags. Some templates end the prompt with a start tag."""
-    opened = [(start, end) for start, end, _ in tags if prompt.rstrip().endswith(start)]
-    start, end = opened[0] if opened else tags[0][:2]
-    return ThinkTags(start, end, 'thinking' if opened else 'start', others=tags)

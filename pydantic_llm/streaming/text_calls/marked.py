@@ -70,6 +70,8 @@ class MarkedReader:
         self._at = 0
         """The position in `_held` up to which it was taken."""
         self._is_inside = False
+        self._begun = 0
+        """The number of start marks so far."""
         self._has_call = False
         self._values = ValueScanner()
         """Finds the values of the call, in which marks do not count."""
@@ -94,9 +96,12 @@ class MarkedReader:
                 yield from self._partial.feed(text)
             return
         self._join_marks()
+        begun = self._begun
         yield from self._read_held()
         self._pieces = [rest := self._held[self._at :]]
-        if self._is_inside:
+        if self._is_inside and begun == self._begun:  # the mark is in a value of the same call
+            yield from self._partial.feed(text)
+        elif self._is_inside:
             self._partial = PartialCallReader(self._marks.openings, self._tools)
             yield from self._partial.feed(rest)
         self._tail = rest[1 - len(self._next_mark) :]
@@ -152,6 +157,7 @@ class MarkedReader:
         if at >= 0:
             before, self._at = self._held[self._at : at], at + len(mark)
             self._is_inside, self._values = True, ValueScanner()
+            self._begun += 1
             self._searched = self._skipped = 0
             text = before.rstrip()
             self._blanks = before[len(text) :]
@@ -208,19 +214,22 @@ class MarkedReader:
             return
         if calls and (self._tools is None or opening or all(call.name in self._tools for call in calls)):
             self._has_call = True
-            yield from _keep_truncated(calls, body) if truncated else calls
+            yield from _keep_truncated(calls, body, has_pieces=opening is not None) if truncated else calls
             if self._marks.end is None and not truncated:
                 yield from self._emit_text(AFTER_CALLS.sub('', body))
         elif not truncated or not (self._tools is None or CALL_START.match(body)):
             yield 'text', f'{self._blanks}{self._marks.start}{body}{end}'
 
 
-def _keep_truncated(calls: list[ToolCall], body: str) -> Iterator[ToolCall]:
-    """Yield the calls of a truncated body. The arguments of the last one stay as they are if they may be incomplete."""
+def _keep_truncated(calls: list[ToolCall], body: str, *, has_pieces: bool) -> Iterator[ToolCall]:
+    """Yield the calls of a truncated body. The arguments of the last one stay as they are if they may be incomplete.
+
+    A call without arguments yet is dropped, unless `has_pieces` says that it was begun.
+    """
     yield from calls[:-1]
     last = calls[-1]
-    if last.args == '{}' and not body.rstrip().endswith(('}', ')', '>')):
-        return  # no arguments yet
+    if last.args == '{}' and not has_pieces and not body.rstrip().endswith(('}', ')', '>')):
+        return
     is_incomplete = last.unquoted is not None and not body.rstrip().endswith('</function>')
     yield ToolCall(last.name, body.strip()) if is_incomplete else last
 
@@ -296,7 +305,7 @@ def decode_json_calls(body: str, keys: CallKeys = ('name', 'arguments')) -> list
     return calls or None
 
 
-XML_FUNCTION = re.compile(r'<function=(?P<name>[^>\s]+)>')
+XML_FUNCTION = re.compile(r'<function=(?P<name>[^<>\s]+)>')
 XML_END = '</function>'
 FUNCTION_NAME = re.compile(r'[\w.\-]+')
 XML_PARAMETER = ('<parameter=', '>', '</parameter>')
@@ -310,10 +319,11 @@ NAMED_JSON = re.compile(r'\s*(?:function\s*\n)?(?P<name>[\w.\-]+)(?:\s*>|\s*\n)\
 
 def decode_hermes(body: str) -> list[ToolCall] | None:
     """Decode the three formats in `<tool_call>`: JSON (Hermes, Qwen), `<function=` (Qwen3-Coder), `<arg_key>` (GLM)."""
+    text = _strip_fence(body).lstrip()
+    if text.startswith(('{', '[')) and (calls := decode_json_calls(text)):
+        return calls
     if functions := [*split_calls(body, XML_FUNCTION, XML_END)]:
         return [_decode_function_body(found['name'], text) for found, text in functions]
-    if '<arg_key>' not in body and (text := _strip_fence(body).lstrip()).startswith(('{', '[')):
-        return decode_json_calls(text)
     if named := NAMED_JSON.match(body):
         return [ToolCall(named['name'], extract_json(body[named.end() :]))]
     if name := GLM_NAME.match(body):
@@ -396,7 +406,7 @@ def decode_kimi(body: str) -> list[ToolCall] | None:
 
 
 XML_ARGS = Opening(
-    re.compile(r'\s*<function=(?P<name>[^>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, XML_END)
+    re.compile(r'\s*<function=(?P<name>[^<>\s]+)>\s*(?=<parameter=)'), partial(MarkedArgs, XML_PARAMETER, XML_END)
 )
 GLM_ARGS = Opening(
     re.compile(r'\s*(?P<name>[\w.\-]+)\s*(?=<arg_key>)'), partial(MarkedArgs, GLM_ARGUMENT, '', decode_verbatim)
