@@ -51,6 +51,7 @@ from pydantic_llm.providers.registry import ALIASES, PROVIDERS, SERVICES, Servic
 from pydantic_llm.serve import Fault
 from pydantic_llm.serve.protocols import PROTOCOLS
 from pydantic_llm.settings import ModelSettings
+from pydantic_llm.streaming.text_calls import CALL_FORMATS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / 'docs'
@@ -127,6 +128,11 @@ def test_every_setting_of_cohere_has_a_row() -> None:
 def test_every_setting_of_transformers_has_a_row() -> None:
     names = names_in(rows_of(page('vendors/transformers.md'), '| setting |'))
     assert sorted(names) == own_settings(TransformersModelSettings)
+
+
+def test_every_format_of_tool_calls_has_a_row() -> None:
+    rows = rows_of(page('vendors/transformers.md'), '| `tool_format` | written by |')
+    assert sorted(names_in(rows)) == sorted(CALL_FORMATS)
 
 
 def test_every_setting_of_vllm_has_a_row() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, strategies as st
@@ -182,9 +182,12 @@ def to_part(item: Any) -> ModelResponsePart:
 
 
 def test_every_format_with_marks_is_read_and_warned_of() -> None:
-    from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS
+    from pydantic_llm.profiles import TextToolCalls
+    from pydantic_llm.streaming.text_calls.formats import CALL_FORMATS, CallFormatName
     from pydantic_llm.wire.unparsed_calls import find_unparsed_call
 
+    assert set(get_args(CallFormatName)) == CALL_FORMATS.keys()
+    assert set(get_args(TextToolCalls)) == CALL_FORMATS.keys() - {'harmony'}
     assert {name for name, each in CALL_FORMATS.items() if not each.calls} == {'harmony', 'llama', 'pythonic', 'json'}
     starts = {marks.start for each in CALL_FORMATS.values() for marks in each.calls}
     assert {start for start in starts if not find_unparsed_call(f'{start}\nlook', ['look'])} == set()

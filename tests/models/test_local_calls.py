@@ -812,6 +812,30 @@ def test_a_call_that_breaks_its_format_keeps_its_arguments(format: str, text: st
         assert normalize_args(read_response(format, pieces)) == [ADD]
 
 
+@pytest.mark.parametrize(
+    ('format', 'text'),
+    [
+        ('hermes', '<tool_call>{"name": "add", "argu"ments": {"a": 2}}</tool_call>'),
+        ('hermes', '<tool_call>add<arg_key>a=2</arg_value></tool_call>'),
+        ('hermes', '<tool_call>add<arg_key>b</arg_key><arg_value>3</arg_value><arg_key>a=2</arg_value></tool_call>'),
+        ('hermes', '<tool_call><function=add>a: 2</function></tool_call>'),
+        ('minimax', '<minimax:tool_call><invoke name="add"><a>2</a></invoke></minimax:tool_call>'),
+        ('minimax_m3', f'{M}<tool_call>{M}<invoke name="add"><a>2</a>{M}</invoke>{M}</tool_call>'),
+        ('kimi_k3', '<|open|>tools<|sep|><|open|>call tool="add"<|sep|>a=2<|close|>call<|sep|><|close|>tools<|sep|>'),
+        ('solar', '<|tool_call:start|>add\n<|tool_arg:start|>a=2<|tool_arg:end|><|tool_call:end|>'),
+        ('mistral', '[TOOL_CALLS]add[ARGS]{"a": 2'),
+        ('kimi', '<|tool_calls_section_begin|><|tool_call_begin|>functions.add:0<|tool_call_argument_begin|>a=2'),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_malformed_and_not_lost(format: str, text: str) -> None:
+    for pieces in ([text], [*text]):
+        [call] = read_response(format, pieces)
+        assert isinstance(call, ToolCall)
+        assert '2' in call.args
+        with pytest.raises(ValueError, match=r'.'):
+            json.loads(call.args)
+
+
 ADD_ARGS, PARIS_ARGS = '{"a": 2, "b": 3}', '{"city": "Paris"}'
 ADD_JSON, PARIS_JSON = (
     f'{{"name": "{name}", "arguments": {args}}}' for name, args in (('add', ADD_ARGS), ('get_weather', PARIS_ARGS))

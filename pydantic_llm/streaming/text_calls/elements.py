@@ -144,8 +144,11 @@ def decode_elements(body: str) -> list[ToolCall] | None:
     for text in body.split(CALL_END):
         head = CALL.search(text)
         if head is not None:
-            reader = ElementArgs()
-            pieces = [*reader.feed(text[head.end() :]), *reader.close()]
+            reader, written = ElementArgs(), text[head.end() :].strip()
+            pieces = [*reader.feed(written), *reader.close()]
+            if written and not pieces:
+                calls.append(ToolCall(head['name'], written))
+                continue
             fields = Element('', [(piece[0], piece[1]) for piece in pieces if not isinstance(piece, str)]).fields
             args = to_args({name: field.value for name, field in fields.items()})
             calls.append(ToolCall(head['name'], args, {name: (field, field.text) for name, field in fields.items()}))

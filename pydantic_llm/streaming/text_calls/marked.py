@@ -215,7 +215,7 @@ class MarkedReader:
         if calls and (self._tools is None or opening or all(call.name in self._tools for call in calls)):
             self._has_call = True
             yield from _keep_truncated(calls, body, has_pieces=opening is not None) if truncated else calls
-            if self._marks.end is None and not truncated:
+            if self._marks.end is None and not truncated and parse_value(calls[-1].args) is not None:
                 yield from self._emit_text(AFTER_CALLS.sub('', body))
         elif not truncated or not (self._tools is None or CALL_START.match(body)):
             yield 'text', f'{self._blanks}{self._marks.start}{body}{end}'
@@ -301,7 +301,8 @@ def decode_json_calls(body: str, keys: CallKeys = ('name', 'arguments')) -> list
         following = NEXT_VALUE.search(body, end)
         at = following.start() if following else len(body)
     if at < len(body) and (partial := PARTIAL_CALL.search(body, at)):
-        calls.append(ToolCall(partial['name'], (partial['args'] or '').strip()))
+        args = (partial['args'] or body[partial.end() :]).strip()
+        calls.append(ToolCall(partial['name'], args if re.search(r'\w', args) else ''))
     return calls or None
 
 
@@ -327,7 +328,7 @@ def decode_hermes(body: str) -> list[ToolCall] | None:
     if named := NAMED_JSON.match(body):
         return [ToolCall(named['name'], extract_json(body[named.end() :]))]
     if name := GLM_NAME.match(body):
-        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body, decode_verbatim)]
+        return [make_unquoted_call(name['name'], GLM_ARGUMENT, body[name.end() :], decode_verbatim)]
     return decode_python_calls(body) or None  # a model that was told to write Python
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,13 +13,18 @@ from .values import find_outside
 
 __all__ = ('MarkedArgs', 'decode_argument', 'decode_unquoted', 'decode_verbatim', 'make_unquoted_call', 'split_marked')
 
+WORD = re.compile(r'\w')
+
 DecodeArgument = Callable[[list[str]], UnquotedArg]
 """Decodes the texts between the marks of one argument."""
 
 
 def make_unquoted_call(name: str, marks: Sequence[str], text: str, decode: DecodeArgument | None = None) -> ToolCall:
-    """Return a call whose arguments stand between marks."""
-    arguments = map(decode or decode_argument, split_marked(text, marks))
+    """Return a call whose arguments stand between marks. If one cannot be read, they are the text."""
+    written = [*split_marked(text, marks)]
+    if text.count(marks[-1]) > len(written) or (not written and WORD.search(text)):
+        return ToolCall(name, text.strip())
+    arguments = map(decode or decode_argument, written)
     unquoted = {key: (value, written) for key, value, written in arguments}
     return ToolCall(name, to_args({key: value for key, (value, _) in unquoted.items()}), unquoted)
 
